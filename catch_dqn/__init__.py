@@ -1,0 +1,5 @@
+"""Catch: DQN on the tutorials' falling-ball games. Importing this package registers its environments."""
+
+from gymnasium.envs.registration import register
+
+register(id="catch_dqn/Catch-v0", entry_point="catch_dqn.envs:CatchEnv")

@@ -1,0 +1,1 @@
+"""What every experiment is built from: the engine, the readable loop, files, pictures and the command line."""

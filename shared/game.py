@@ -1,0 +1,33 @@
+"""What a game is: rules as pure functions over arrays, the same for NumPy and for the compiled loop.
+
+A game is a frozen dataclass without any changing state of its own. Its methods are handed `xp`, which is `numpy` or
+`keras.ops`, and arrays whose leading axis counts games played side by side (N). Chance never comes from inside:
+each method that needs it takes `draws`, uniform numbers in [0, 1). The same draws give the same game everywhere.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+Array = Any  # a numpy.ndarray or a tensor of the Keras backend
+State = NamedTuple  # each game's own; every field has a leading [N] axis
+
+
+class Game(Protocol):
+    """The rules of one game; `catch_dqn/game.py` is the smallest example."""
+
+    num_actions: int
+    observation_shape: tuple[int, ...]
+    reset_draws: int  # how many uniform numbers one reset consumes
+    step_draws: int  # how many uniform numbers one step consumes
+
+    def reset(self, xp: Any, draws: Array) -> State:
+        """Start N games. `draws` is float32 [N, reset_draws]."""
+
+    def step(self, xp: Any, state: State, action: Array, draws: Array) -> tuple[State, Array, Array]:
+        """Play one step: `action` int32 [N], `draws` float32 [N, step_draws].
+
+        Returns the next state, the reward (float32 [N]) and whether the game is over (bool [N]). A time limit is
+        no rule of the game: it belongs to the loop or to the environment around it.
+        """
+
+    def observe(self, xp: Any, state: State) -> Array:
+        """What the player sees: float32 [N, *observation_shape]."""
