@@ -1,0 +1,152 @@
+"""The readable DQN agent: what the tutorials teach, for any Gymnasium environment with a discrete action space.
+
+`shared/loop.py` plays it against an environment. The compiled loop (`shared/engine.py`) does the same thing faster;
+a test holds the two together, transition by transition and weight by weight.
+"""
+
+import numpy as np
+from keras import ops
+
+from catch_dqn import networks
+from shared import models, storage
+from shared.backend import compiled, value_and_gradients
+
+
+class Agent:
+    """Deep Q-learning with experience replay (Mnih et al. 2015, algorithm 1).
+
+    Args:
+        env: a Gymnasium environment; only its spaces are read.
+        explore: chance of a random action, epsilon. The loop may change it as training goes on.
+        discount: value of a reward one step later, gamma.
+        hidden_size: units of each of the hidden layers, a tuple; or one number for two such layers, as in T1.
+        memory_limit: transitions that replay memory holds.
+        batch_size: transitions in one update.
+        optimizer, loss: of Keras; the loss is over the vector of action values [B, A].
+        seed: all the agent's random numbers come from it.
+        target_network: keep a second network whose values are learned from, until `sync_target` updates it.
+        double: the online network picks the next action, the target network values it.
+        model: a Keras Q-network in place of dense layers.
+    """
+
+    def __init__(
+        self,
+        env,
+        explore,
+        discount,
+        hidden_size,
+        memory_limit,
+        *,
+        batch_size,
+        optimizer,
+        loss,
+        seed,
+        target_network=False,
+        double=False,
+        model=None,
+    ):
+        self.explore, self.discount = explore, discount
+        self.batch_size, self.memory_limit, self.double = batch_size, memory_limit, double
+        self.num_actions = int(env.action_space.n)
+        shape = env.observation_space.shape
+        hidden = hidden_size if isinstance(hidden_size, tuple) else (hidden_size, hidden_size)
+        self.model = model or networks.dense(shape, self.num_actions, hidden, seed)
+        self.target = models.clone_model(self.model) if target_network else self.model
+        self.optimizer, self.loss = optimizer, loss
+        optimizer.build(self.model.trainable_variables)
+        self.rng = np.random.default_rng(seed)
+
+        self.remembered = 0  # transitions ever; the next one goes to slot `remembered % memory_limit`
+        self.s_tm1 = np.zeros((memory_limit, *shape), np.float32)
+        self.a_tm1 = np.zeros(memory_limit, np.int64)
+        self.r_t = np.zeros(memory_limit, np.float32)
+        self.discount_t = np.zeros(memory_limit, np.float32)
+        self.s_t = np.zeros((memory_limit, *shape), np.float32)
+
+        self._values = compiled(lambda observations: self.model(observations))
+        self._target_values = compiled(lambda observations: self.target(observations))
+        self._descend = compiled(self._gradient_step)
+
+    def choose_action(self, observation):
+        """A random action with chance `explore`, else the one of highest value."""
+        explore, choice = self.rng.random(2, dtype=np.float32)
+        if explore < self.explore:
+            return int(choice * self.num_actions)
+        return int(np.argmax(self._values(ops.convert_to_tensor(observation[None], "float32"))[0]))
+
+    def remember(self, observation, action, reward, terminated, next_observation):
+        """Put one transition into replay memory, over the oldest when it is full.
+
+        A time limit is not an end of the world: pass `terminated=False` when an episode was only cut short.
+        """
+        slot = self.remembered % self.memory_limit
+        self.s_tm1[slot], self.a_tm1[slot], self.r_t[slot] = observation, action, reward
+        self.discount_t[slot] = 0.0 if terminated else self.discount
+        self.s_t[slot] = next_observation
+        self.remembered += 1
+
+    def replay(self):
+        """Learn from one batch of memories; returns the loss.
+
+        The batch is drawn with replacement; while memory holds less than a batch, it is what memory holds (the rows
+        that fill it up have weight 0).
+        """
+        held = min(self.remembered, self.memory_limit)
+        batch = np.floor(self.rng.random(self.batch_size, dtype=np.float32) * np.float32(held)).astype(int)
+        counts = np.ones(self.batch_size, np.float32)
+        if held < self.batch_size:
+            batch = np.minimum(np.arange(self.batch_size), held - 1)
+            counts = (np.arange(self.batch_size) < held).astype(np.float32)
+
+        rows = np.arange(self.batch_size)
+        q_t = self._target_values(self.s_t[batch]).numpy()  # [B, A]
+        best = self._values(self.s_t[batch]).numpy().argmax(axis=1) if self.double else q_t.argmax(axis=1)  # [B]
+        target = self.r_t[batch] + self.discount_t[batch] * q_t[rows, best]  # [B]
+        y_true = self._values(self.s_tm1[batch]).numpy()  # [B, A]: an untaken action is right as it is
+        y_true[rows, self.a_tm1[batch]] = target
+        if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
+            counts *= self.batch_size / counts.sum()
+        return float(self._descend(self.s_tm1[batch], y_true, counts))
+
+    def _gradient_step(self, observations, y_true, weight):
+        loss, gradients = value_and_gradients(
+            lambda: self.loss(y_true, self.model(observations), sample_weight=weight), self.model.trainable_variables
+        )
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss
+
+    def sync_target(self, share=1.0):
+        """Move the target network towards the online one: all the way, or by a share of the difference."""
+        models.copy_weights(self.model, self.target, share)
+
+    def save(self, path):
+        """Write the network's weights to an `.h5` file that plain Keras reads."""
+        storage.save_weights(self.model, path)
+
+    def load(self, path):
+        """Read the network's weights from an `.h5` file."""
+        storage.load_weights(self.model, path)
+        if self.target is not self.model:
+            self.sync_target()
+
+    def snapshot(self):
+        """Weights, optimizer and memory as a dict of NumPy arrays, for a checkpoint."""
+        variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        return variables | {"remembered": np.array(self.remembered)} | self._memory()
+
+    def restore(self, arrays):
+        """Take back what `snapshot` gave."""
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        self.remembered = int(arrays["remembered"])
+        for name, column in self._memory().items():
+            column[:] = arrays[name]
+
+    def _variables(self):
+        named = {f"online/{i}": v for i, v in enumerate(self.model.variables)}
+        if self.target is not self.model:
+            named |= {f"target/{i}": v for i, v in enumerate(self.target.variables)}
+        return named | {f"optimizer/{i}": v for i, v in enumerate(self.optimizer.variables)}
+
+    def _memory(self):
+        return {f"memory/{name}": getattr(self, name) for name in ("s_tm1", "a_tm1", "r_t", "discount_t", "s_t")}

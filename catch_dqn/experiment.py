@@ -1,0 +1,92 @@
+"""The games of this package as experiments: which network plays them and how it is judged."""
+
+import numpy as np
+
+from catch_dqn import presets
+from catch_dqn.game import Catch, State
+from shared.experiment import Experiment
+
+
+class BallExperiment(Experiment):
+    """What the falling-ball games have in common."""
+
+    def loop(self, settings):
+        """The readable loop: `catch_dqn.agent.Agent` in the Gymnasium environment."""
+        from catch_dqn.agent import Agent
+        from shared.loop import Loop
+
+        env = self.env(settings)
+        optimizer, loss = self.optimizer_and_loss(settings)
+        agent = Agent(
+            env,
+            settings.epsilon,
+            settings.discount,
+            settings.hidden,
+            settings.replay_capacity,
+            batch_size=settings.batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            seed=settings.seed,
+            target_network=settings.target_sync > 0,
+            double=settings.double,
+            model=self.model(settings),
+        )
+        return Loop(env, agent, settings)
+
+
+class CatchExperiment(BallExperiment):
+    """T1's game of Catch."""
+
+    def game(self, settings):
+        """The rules."""
+        return Catch(settings.starts)
+
+    def env(self, settings, **options):
+        """The Gymnasium environment `catch_dqn/Catch-v0`."""
+        import gymnasium
+
+        return gymnasium.make("catch_dqn/Catch-v0", starts=settings.starts, **options)
+
+    def model(self, settings):
+        """T1's network: dense layers over the 100 cells."""
+        from catch_dqn.networks import dense
+
+        return dense(Catch.observation_shape, Catch.num_actions, settings.hidden, settings.seed)
+
+    def figure(self):
+        """The share of games won."""
+        from shared.training import WIN_RATE
+
+        return WIN_RATE
+
+    def evaluate(self, model, settings, episodes, seed):
+        """Greedy games: every start once, and `episodes` random ones.
+
+        Returns `mean_score`, `ci95` and `episodes` of the random games, and how many of all `starts` are `wins`.
+        """
+        from shared.evaluation import mean_and_ci95, play_greedy, random_starts
+
+        game = Catch("all")
+        paddle, column = np.array(game.start_positions, np.int32).T
+        every_start = State(paddle, column, np.zeros_like(column))
+        wins = int(np.sum(play_greedy(game, model, every_start, seed)[0] > 0))
+        scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed)
+        mean, ci95 = mean_and_ci95(scores)
+        return {"mean_score": mean, "ci95": ci95, "episodes": episodes, "starts": len(paddle), "wins": wins}
+
+    def describe(self, result):
+        """The result of `evaluate` as text."""
+        return (
+            f"greedy: wins from {result['wins']} of {result['starts']} starts; mean score "
+            f"{result['mean_score']:.3f} ± {result['ci95']:.3f} over {result['episodes']} random games"
+        )
+
+
+EXPERIMENTS = {
+    "catch": CatchExperiment(
+        package="catch_dqn",
+        name="catch",
+        title="Catch on a 10x10 grid (T1)",
+        presets={"tutorial": presets.CATCH_TUTORIAL, "tuned": presets.CATCH_TUNED},
+    )
+}

@@ -1,0 +1,14 @@
+"""Train a DQN to play Catch: `python -m catch_dqn.train`."""
+
+from catch_dqn.experiment import EXPERIMENTS
+from shared.cli import command
+from shared.commands import train
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    return train(argv, "catch_dqn", EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    command(main)

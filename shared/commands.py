@@ -1,0 +1,168 @@
+"""The commands `train` and `evaluate` that every DQN experiment offers."""
+
+import dataclasses
+import json
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from shared import runs
+from shared.cli import Parser, settings_from
+from shared.config import flag, from_json
+from shared.errors import UserError
+from shared.trained import add_weights_arguments, load_trained
+
+EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
+FINAL_EPISODES = 100  # random games in the evaluation that ends a training
+
+
+def train(argv, package, experiments):
+    """`python -m <package>.train`.
+
+    Args:
+        argv: the arguments.
+        package: its name.
+        experiments: dict of `shared.experiment.Experiment` by the name that `--game` takes; the first is the default.
+
+    Returns the exit status.
+    """
+    chosen, config = _what_to_train(argv, package, experiments)
+    experiment = experiments[config["game"]]
+    parser = Parser(
+        f"{package}.train",
+        f"Train a DQN: {experiment.title}. The defaults shown are those of --game {experiment.name} --preset "
+        f"{config['preset']}.",
+    )
+    _add_choices(parser, experiments)
+    parser.set_defaults(**{name: config[name] for name in ("game", "preset", "engine")})
+    parser.add_settings(config["settings"])
+    arguments = parser.parse_args(argv)
+    settings = settings_from(arguments, experiment.settings_class)
+
+    if chosen.resume is None:
+        out = arguments.out or runs.new_folder(package, f"{experiment.name}-{arguments.preset}-seed{settings.seed}")
+        config = _config(package, arguments, settings, argv)
+        run = runs.Run.create(out, config, arguments.overwrite)
+    else:
+        _refuse_other_settings(arguments, settings, config)
+        run = runs.Run.open(chosen.resume)
+        if run.finished:
+            raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
+    return _train(run, experiment, settings, arguments.engine, chosen.resume is not None)
+
+
+def _what_to_train(argv, package, experiments):
+    """The choices that decide the other flags' defaults: from the arguments, or from the run to resume."""
+    first = Parser(f"{package}.train", "", add_help=False)
+    _add_choices(first, experiments)
+    chosen, _ = first.parse_known_args(argv)
+    if chosen.resume == "":
+        chosen.resume = chosen.out or runs.latest_run(package, finished=False)
+        if chosen.resume is None:
+            raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
+    if chosen.resume is not None:
+        config = runs.Run(chosen.resume).read_config()
+        settings = from_json(experiments[config["game"]].settings_class, config["settings"])
+        return chosen, {**config, "settings": settings}
+    return chosen, {**vars(chosen), "settings": experiments[chosen.game].presets[chosen.preset]}
+
+
+def _add_choices(parser, experiments):
+    names = list(experiments)
+    if len(names) > 1:
+        parser.add_argument("--game", choices=names, default=names[0], help=f"which game (default: {names[0]})")
+    else:
+        parser.set_defaults(game=names[0])
+    presets = list(experiments[names[0]].presets)
+    parser.add_argument(
+        "--preset", choices=presets, default=presets[0], help=f"settings as published, or ours (default: {presets[0]})"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("compiled", "readable"),
+        default="compiled",
+        help="the whole loop as one program, or the loop to read (default: compiled)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the run goes (default: a new one in runs/)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="FOLDER",
+        help="go on with an unfinished run: this one, or that in --out, or the latest",
+    )
+
+
+def _config(package, arguments, settings, argv):
+    return {
+        "experiment": package,
+        "game": arguments.game,
+        "preset": arguments.preset,
+        "engine": arguments.engine,
+        "settings": dataclasses.asdict(settings),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "gymnasium")},
+        },
+        "command": ["python", "-m", f"{package}.train", *argv],
+        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _refuse_other_settings(arguments, settings, config):
+    now = {name: getattr(arguments, name) for name in ("game", "preset", "engine")} | dataclasses.asdict(settings)
+    then = {name: config[name] for name in ("game", "preset", "engine")} | dataclasses.asdict(config["settings"])
+    for name, value in now.items():
+        if value != then[name]:
+            raise UserError(
+                f"{flag(name)} {value}: this run was begun with {then[name]}; leave the flag out, or start another run"
+            )
+
+
+def _train(run, experiment, settings, engine, resume):
+    from shared import plotting, storage, training
+
+    began = time.monotonic()
+    trainer = experiment.engine(settings) if engine == "compiled" else experiment.loop(settings)
+    figure = experiment.figure()
+    try:
+        outcome = training.train(trainer, run, settings, experiment.unit, figure, resume=resume)
+    except training.Stopped as stopped:
+        print(f"stopped and saved; go on with: python -m {experiment.package}.train --resume {run.path}")
+        return stopped.status
+    model = trainer.export()
+    weights = run.path / experiment.weights_name
+    storage.save_weights(model, weights)
+    storage.save_architecture(model, run.path / "model.yaml")
+    plotting.learning_curve(run.path / "curve.png", run.read_metrics())
+    result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
+    last = figure.of(outcome.scores[-training.WINDOW :])
+    run.finish({**result, "final_training_score": float(last), "steps": outcome.steps, "seconds": outcome.seconds})
+    print(
+        f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {figure.format.format(last)}\n"
+        f"{experiment.describe(result)}\n"
+        f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
+        f"{time.monotonic() - began:.1f} s in all; everything is in {run.path}\n"
+        f"watch it: python -m {experiment.package}.play --weights {weights}"
+    )
+    return 0
+
+
+def evaluate(argv, package, experiments):
+    """`python -m <package>.evaluate`; arguments as for `train`."""
+    parser = Parser(f"{package}.evaluate", "Play greedily and score a trained agent.")
+    add_weights_arguments(parser, package, experiments)
+    parser.add_argument("--episodes", type=int, default=FINAL_EPISODES, help="random games (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args(argv)
+    if arguments.episodes < 1:
+        raise UserError(f"--episodes {arguments.episodes}: out of range; give a value of at least 1")
+    if not 0 <= arguments.seed < 2**31:
+        raise UserError(f"--seed {arguments.seed}: out of range; give a value from 0 to {2**31 - 1}")
+    trained = load_trained(arguments, package, experiments)
+    result = trained.experiment.evaluate(trained.model, trained.settings, arguments.episodes, arguments.seed)
+    print(json.dumps(result) if arguments.json else f"{trained.weights}\n{trained.experiment.describe(result)}")
+    return 0

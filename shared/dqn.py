@@ -1,0 +1,50 @@
+"""Deep Q-learning as pure functions.
+
+Time-step suffixes: `_tm1` is the step before the action (t minus 1), `_t` the step after it. `discount_t` is gamma, or
+0 after the world ended; after a time limit it stays gamma, because the world went on.
+"""
+
+from keras import ops
+
+
+def epsilon_greedy(q, explore, choice, epsilon):
+    """With chance epsilon any action, else the one of highest value (Watkins 1989).
+
+    Args:
+        q: float32 [G, A], action values.
+        explore: float32 [G], uniform draws; below epsilon the action is a random one.
+        choice: float32 [G], uniform draws that pick the random action.
+        epsilon: float scalar.
+
+    Returns int32 [G].
+    """
+    random_action = ops.cast(ops.floor(choice * q.shape[-1]), "int32")
+    return ops.where(explore < epsilon, random_action, ops.cast(ops.argmax(q, axis=-1), "int32"))
+
+
+def td_target(r_t, discount_t, q_t, selector_t=None):
+    """What Q(s_tm1, a_tm1) should have been: r_t + discount_t * value of s_t, float32 [B].
+
+    Args:
+        r_t, discount_t: float32 [B].
+        q_t: float32 [B, A], values of s_t by the network that is trusted (the target network, where there is one).
+        selector_t: float32 [B, A] or None. None: the value is max_a q_t (Watkins 1989; Mnih et al. 2015, eq. 2).
+            Else it is q_t at selector_t's best action (van Hasselt, Guez and Silver 2016, eq. 4: Double DQN, where
+            the selector is the online network).
+    """
+    if selector_t is None:
+        value_t = ops.max(q_t, axis=-1)
+    else:
+        best = ops.argmax(selector_t, axis=-1)
+        value_t = ops.take_along_axis(q_t, best[:, None], axis=-1)[:, 0]
+    return r_t + discount_t * value_t
+
+
+def replace_taken(q_tm1, a_tm1, target):
+    """`q_tm1` with the taken action's value replaced by `target`: the y_true of a Keras loss, float32 [B, A].
+
+    Untaken actions then have zero error. A loss that takes the mean over actions divides the taken action's error
+    by A, as the tutorials do.
+    """
+    taken = ops.one_hot(a_tm1, q_tm1.shape[-1], dtype="bool")  # [B, A]
+    return ops.where(taken, target[:, None], q_tm1)

@@ -1,0 +1,300 @@
+"""The compiled loop: game, epsilon-greedy policy, replay memory, targets and optimizer as one program.
+
+It does what the readable loop does (`shared/loop.py` with an agent such as `catch_dqn/agent.py`), step for step and
+fed the same draws with the same result, at the speed of the network's matrix products.
+
+What changes at every step is carried through the loop as tensors; the weights and the optimizer's state are Keras
+variables. (A replay memory in variables made the same loop 1.6 times slower.)
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from shared import replay as memory
+from shared.backend import compiled, uniform, value_and_gradients
+from shared.dqn import epsilon_greedy, replace_taken, td_target
+from shared.errors import UserError
+from shared.layers import with_matmul_convolutions
+
+
+class TrainState(NamedTuple):
+    """Where training stands, but for the variables of the networks and the optimizer. G games, C transitions."""
+
+    key: Any  # int32, the run's seed
+    steps: Any  # int32, environment steps taken, over all games
+    episodes: Any  # int32, episodes ended
+    game: Any  # the game's own State, [G, ...]
+    observation: Any  # float32 [G, ...]
+    length: Any  # int32 [G], steps of the running episode
+    score: Any  # float32 [G], return of the running episode so far
+    replay: memory.Replay  # [C, ...]
+
+
+class Trace(NamedTuple):
+    """What happened in one call of `Engine.run`, a row for each step of the G games side by side."""
+
+    ended: Any  # bool [n, G], an episode ended at this step
+    score: Any  # float32 [n, G], its return; meaningless where none ended
+    length: Any  # int32 [n, G], its length in steps
+    loss: Any  # float32 [n], of the last update by then; 0 where none was made
+    largest_target: Any  # float32 [n], max |y| in the batch of that update
+
+
+class Draws(NamedTuple):
+    """The uniform numbers of one step of G games, in the order in which they are consumed."""
+
+    explore: Any  # [G]
+    choice: Any  # [G]
+    step: Any  # [G, step_draws]
+    reset: Any  # [G, reset_draws]
+    batch: Any  # [updates, B]
+
+
+class Engine:
+    """Trains a Keras Q-network on a game written as pure functions.
+
+    Args:
+        game: the rules (`shared.game.Game`).
+        model: a Keras model from float32 [B, *observation_shape] to action values [B, A]. The engine trains a clone
+            of its own where it holds convolutions; `export` brings the weights back into `model`.
+        optimizer: any Keras optimizer; it is built here.
+        loss: any Keras loss over the vector of action values [B, A].
+        settings: a `shared.dqn.Settings`; of these the engine reads how to play, remember and learn.
+        block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most.
+
+    Raises:
+        UserError: if replay memory would not fit into the machine's memory.
+    """
+
+    def __init__(self, game, model, optimizer, loss, settings, block=4000):
+        self.game, self.model, self.optimizer, self.loss, self.settings = game, model, optimizer, loss, settings
+        self._refuse_what_cannot_fit()
+        self.online = with_matmul_convolutions(model)
+        if settings.target_sync:
+            self.target = keras.models.clone_model(self.online)
+            self.target.set_weights(self.online.get_weights())
+        else:
+            self.target = self.online
+        optimizer.build(self.online.trainable_variables)
+        # One round is the fewest steps after which the number of updates made is a whole number.
+        self.steps_per_round = max(1, settings.train_every // settings.games)  # steps of the G games
+        self.updates_per_round = max(1, settings.games // settings.train_every)
+        self.block = -(-block // self.steps_per_round) * self.steps_per_round
+        self._collect = compiled(lambda *limits_and_state: self._play(*limits_and_state, learn=False))
+        self._learn = compiled(lambda *limits_and_state: self._play(*limits_and_state, learn=True))
+
+    # -- what a caller sees -------------------------------------------------------------------------------------
+
+    def start(self):
+        """The state before the first step."""
+        games, key = self.settings.games, self.settings.seed
+        # Counter -1 is before every step's counter, which is how many steps were taken before it.
+        draws = ops.reshape(uniform(key, -1, games * self.game.reset_draws), (games, self.game.reset_draws))
+        game = self.game.reset(ops, draws)
+        replay = memory.empty(self.settings.replay_capacity, self.game.observation_shape)
+        return TrainState(
+            key=ops.convert_to_tensor(key, "int32"),
+            steps=ops.convert_to_tensor(0, "int32"),
+            episodes=ops.convert_to_tensor(0, "int32"),
+            game=game,
+            observation=self.game.observe(ops, game),
+            length=ops.zeros((games,), "int32"),
+            score=ops.zeros((games,)),
+            replay=memory.Replay(*(ops.convert_to_tensor(column) for column in replay)),
+        )
+
+    def run(self, state, max_steps=None):
+        """Train on from `state` until a block is full, `settings.episodes` have ended or the loss is not finite.
+
+        Args:
+            state: a `TrainState`.
+            max_steps: also stop once so many environment steps were taken in all.
+
+        Returns the next state and the `Trace` of the steps taken, as NumPy arrays.
+        """
+        settings = self.settings
+        limit = np.iinfo(np.int32).max if max_steps is None else max_steps
+        learning = int(state.steps) >= settings.learning_starts
+        if not learning:
+            limit = min(limit, settings.learning_starts)
+        play = self._learn if learning else self._collect
+        rows, state, trace = play(ops.convert_to_tensor(limit, "int32"), state)
+        rows = int(rows)
+        return state, Trace(*(ops.convert_to_numpy(column)[:rows] for column in trace))
+
+    def finished(self, state):
+        """Whether all episodes asked for have been played."""
+        return int(state.episodes) >= self.settings.episodes
+
+    def draws(self, key, steps):
+        """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
+        games, game, batch = self.settings.games, self.game, self.settings.batch_size
+        shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
+        shapes.append((self.updates_per_round, batch))
+        sizes = [int(np.prod(shape)) for shape in shapes]
+        numbers = uniform(key, steps, sum(sizes))
+        parts, start = [], 0
+        for shape, size in zip(shapes, sizes, strict=True):
+            parts.append(ops.reshape(numbers[start : start + size], shape))
+            start += size
+        return Draws(*parts)
+
+    def export(self):
+        """Copy the trained weights into the model that was given, and return it."""
+        if self.online is not self.model:
+            self.model.set_weights(self.online.get_weights())
+        return self.model
+
+    def snapshot(self, state):
+        """The whole of training as one value: a dict of NumPy arrays by name."""
+        variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        return variables | {name: ops.convert_to_numpy(array) for name, array in _named_leaves("state", state)}
+
+    def restore(self, arrays):
+        """Go back to where `snapshot` was taken; returns the `TrainState`."""
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        return _with_leaves("state", self.start(), arrays)
+
+    def _variables(self):
+        named = {f"online/{i}": v for i, v in enumerate(self.online.variables)}
+        if self.target is not self.online:
+            named |= {f"target/{i}": v for i, v in enumerate(self.target.variables)}
+        return named | {f"optimizer/{i}": v for i, v in enumerate(self.optimizer.variables)}
+
+    # -- what is compiled ---------------------------------------------------------------------------------------
+
+    def _play(self, limit, state, learn):
+        """Rounds of steps and updates until a limit is reached; between them the target network follows."""
+        settings, games = self.settings, self.settings.games
+        trace = Trace(
+            ended=ops.zeros((self.block, games), "bool"),
+            score=ops.zeros((self.block, games)),
+            length=ops.zeros((self.block, games), "int32"),
+            loss=ops.zeros((self.block,)),
+            largest_target=ops.zeros((self.block,)),
+        )
+
+        def goes_on(row, state, trace):
+            in_limits = ops.logical_and(row + self.steps_per_round <= self.block, state.steps < limit)
+            finite = ops.isfinite(trace.loss[ops.maximum(row - 1, 0)])
+            return ops.logical_and(ops.logical_and(in_limits, finite), state.episodes < settings.episodes)
+
+        def round_of(row, state, trace):
+            return self._round(row, state, trace, learn)
+
+        def until_sync(row, state, trace):
+            next_sync = (state.steps // settings.target_sync + 1) * settings.target_sync
+            row, state, trace = ops.while_loop(
+                lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), state.steps < next_sync),
+                round_of,
+                (row, state, trace),
+            )
+            share = ops.where(state.steps >= next_sync, settings.target_tau, 0.0)
+            for ours, theirs in zip(self.target.variables, self.online.variables, strict=True):
+                # Not `ours + share * (theirs - ours)`: that would not give `theirs` to the bit at a share of 1.
+                ours.assign((1.0 - share) * ours + share * theirs)
+            return row, state, trace
+
+        with_target = learn and self.target is not self.online
+        start = (ops.convert_to_tensor(0, "int32"), state, trace)
+        return ops.while_loop(goes_on, until_sync if with_target else round_of, start)
+
+    def _round(self, row, state, trace, learn):
+        """A few steps of the games, then the updates that are due."""
+        for _ in range(self.steps_per_round):
+            draws = self.draws(state.key, state.steps)
+            state, ended, score, length = self._step(state, draws)
+            trace = trace._replace(
+                ended=ops.slice_update(trace.ended, (row, 0), ended[None]),
+                score=ops.slice_update(trace.score, (row, 0), score[None]),
+                length=ops.slice_update(trace.length, (row, 0), length[None]),
+            )
+            row = row + 1
+        if learn:
+            for update in range(self.updates_per_round):
+                loss, largest_target = self._update(state, draws.batch[update])
+            trace = trace._replace(
+                loss=ops.slice_update(trace.loss, (row - 1,), loss[None]),
+                largest_target=ops.slice_update(trace.largest_target, (row - 1,), largest_target[None]),
+            )
+        return row, state, trace
+
+    def _step(self, state, draws):
+        """One action in each of the G games."""
+        settings = self.settings
+        q = self.online(state.observation)  # [G, A]
+        action = epsilon_greedy(q, draws.explore, draws.choice, settings.epsilon_at(state.steps, ops))  # [G]
+        game, reward, terminated = self.game.step(ops, state.game, action, draws.step)
+        observation = self.game.observe(ops, game)
+        discount = settings.discount * (1.0 - ops.cast(terminated, "float32"))
+        transitions = memory.Replay(state.observation, action, reward, discount, observation)
+        replay = memory.add(state.replay, state.steps, transitions)
+
+        length, score = state.length + 1, state.score + reward
+        ended = terminated
+        if settings.time_limit is not None:
+            ended = ops.logical_or(ended, length >= settings.time_limit)
+        fresh = self.game.reset(ops, draws.reset)
+
+        def restart(new, old):
+            return ops.where(ops.reshape(ended, (-1,) + (1,) * (len(old.shape) - 1)), new, old)
+
+        state = TrainState(
+            key=state.key,
+            steps=state.steps + settings.games,
+            episodes=state.episodes + ops.sum(ops.cast(ended, "int32")),
+            game=type(game)(*(restart(new, old) for new, old in zip(fresh, game, strict=True))),
+            observation=restart(self.game.observe(ops, fresh), observation),
+            length=restart(ops.zeros_like(length), length),
+            score=restart(ops.zeros_like(score), score),
+            replay=replay,
+        )
+        return state, ended, score, length
+
+    def _update(self, state, draws):
+        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|."""
+        batch, weight = memory.sample(state.replay, state.steps, draws)
+        q_t = self.target(batch.s_t)  # [B, A]
+        selector_t = self.online(batch.s_t) if self.settings.double else None
+        target = td_target(batch.r_t, batch.discount_t, q_t, selector_t)  # [B]
+        if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
+            weight = weight * (weight.shape[0] / ops.sum(weight))
+
+        def loss():
+            q_tm1 = self.online(batch.s_tm1)
+            y_true = ops.stop_gradient(replace_taken(q_tm1, batch.a_tm1, target))
+            return self.loss(y_true, q_tm1, sample_weight=weight)
+
+        value, gradients = value_and_gradients(loss, self.online.trainable_variables)
+        self.optimizer.apply(gradients, self.online.trainable_variables)
+        return value, ops.max(ops.abs(target))
+
+    # -- before anything is allocated ---------------------------------------------------------------------------
+
+    def _refuse_what_cannot_fit(self):
+        capacity = self.settings.replay_capacity
+        needed = 2 * memory.size_in_bytes(capacity, self.game.observation_shape)  # the call's input and output
+        present = memory.physical_bytes()
+        if needed > present:
+            raise UserError(
+                f"--replay-capacity {capacity}: needs {needed / 2**30:.1f} GiB, this machine has "
+                f"{present / 2**30:.1f} GiB; give at most {int(capacity * present / needed)}"
+            )
+
+
+def _named_leaves(name, value):
+    """The arrays inside nested named tuples, each with its path."""
+    if not hasattr(value, "_fields"):
+        return [(name, value)]
+    return [leaf for field in value._fields for leaf in _named_leaves(f"{name}/{field}", getattr(value, field))]
+
+
+def _with_leaves(name, like, arrays):
+    """Nested named tuples shaped `like` the given ones, their arrays taken from `arrays` by path."""
+    if not hasattr(like, "_fields"):
+        return ops.convert_to_tensor(arrays[name])
+    return type(like)(*(_with_leaves(f"{name}/{field}", getattr(like, field), arrays) for field in like._fields))

@@ -1,0 +1,68 @@
+"""What the commands need to know of one experiment: a game, its settings, its network and how it is judged."""
+
+import dataclasses
+
+from shared.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One game that a DQN learns. Subclasses fill in the methods; nothing here imports Keras until it is called."""
+
+    package: str  # such as "catch_dqn"; runs go to runs/<package>/
+    name: str  # of the game, as --game has it
+    title: str  # one line for --help
+    presets: dict[str, Settings]  # the first one is the default
+    weights_name: str = "game_weights.h5"
+    unit: str = "games"
+
+    @property
+    def settings_class(self):
+        """The dataclass of its settings."""
+        return type(next(iter(self.presets.values())))
+
+    def game(self, settings):
+        """The rules (`shared.game.Game`)."""
+        raise NotImplementedError
+
+    def env(self, settings, **options):
+        """The game as a Gymnasium environment; `options` go to `gymnasium.make`."""
+        raise NotImplementedError
+
+    def model(self, settings):
+        """A new Q-network, its weights from `settings.seed`."""
+        raise NotImplementedError
+
+    def figure(self):
+        """What a person watches while it trains (`shared.training.Figure`)."""
+        raise NotImplementedError
+
+    def evaluate(self, model, settings, episodes, seed):
+        """Play greedily. Returns a dict with at least `mean_score`, `ci95` and `episodes`."""
+        raise NotImplementedError
+
+    def describe(self, result):
+        """What `evaluate` found, as a line or more for people."""
+        raise NotImplementedError
+
+    def optimizer_and_loss(self, settings):
+        """The Keras optimizer and loss that the settings name."""
+        from shared.losses import LOSSES
+        from shared.optimizers import OPTIMIZERS, linear_decay
+
+        rate = settings.learning_rate
+        if settings.learning_rate_decay:
+            updates = max(1, settings.learning_rate_decay // settings.train_every)
+            rate = linear_decay(rate, settings.learning_rate_end, updates)
+        return OPTIMIZERS[settings.optimizer](rate), LOSSES[settings.loss]()
+
+    def engine(self, settings):
+        """The compiled loop for these settings."""
+        from shared.engine import Engine
+
+        optimizer, loss = self.optimizer_and_loss(settings)
+        return Engine(self.game(settings), self.model(settings), optimizer, loss, settings)
+
+    def loop(self, settings):
+        """The readable loop for these settings."""
+        raise NotImplementedError

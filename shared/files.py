@@ -1,0 +1,133 @@
+"""Files on disk: reading with a limit, and writing so that a reader sees the old file or the new one, never a half."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import uuid
+from pathlib import Path
+
+from shared.errors import UserError
+
+REMEDIES = {
+    errno.ENOENT: "no such file or folder; check the path",
+    errno.ENOTDIR: "a part of this path is no folder; check the path",
+    errno.EISDIR: "this is a folder; give the path of a file",
+    errno.EACCES: "not allowed; choose another place or change its permissions",
+    errno.EPERM: "not allowed; choose another place or change its permissions",
+    errno.EROFS: "this disk is read-only; choose another place",
+    errno.ENOSPC: "the disk is full; make room or choose another place",
+    errno.EDQUOT: "the disk quota is used up; make room or choose another place",
+    errno.EFBIG: "larger than files may be here; raise the limit (ulimit -f) or choose another place",
+    errno.ENAMETOOLONG: "this name is too long; choose a shorter one",
+    errno.ELOOP: "this link leads in a circle; give the path of a file",
+}
+
+
+def user_error(path, error):
+    """The `UserError` that tells a person what an `OSError` at `path` means and what to do about it."""
+    remedy = REMEDIES.get(error.errno, f"{error.strerror or error}; check the path and the disk")
+    return UserError(f"{path}: {remedy}")
+
+
+def sha256(data):
+    """The SHA-256 of some bytes as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_bytes(path, limit):
+    """The content of a regular file of at most `limit` bytes (links are followed).
+
+    Everything is judged on one open descriptor, so that the file that was checked is the file that is read. A pipe or
+    a device is refused without waiting for it.
+
+    Raises `UserError` when the file is missing, unreadable, empty, too large or not a regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, "is a directory")
+            if not stat.S_ISREG(status.st_mode):
+                raise UserError(f"{path}: not a regular file; give the path of a file")
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise user_error(path, error) from None
+    except ValueError:  # a NUL byte in the path
+        raise UserError(f"{str(path)!r}: no path of a file; check the path") from None
+    if not data:
+        raise UserError(f"{path}: the file is empty; write it again or choose another")
+    if len(data) > limit:
+        raise UserError(f"{path}: larger than the {limit:,} bytes allowed here; choose another file")
+    return data
+
+
+def write_bytes(path, data):
+    """Write one file, whole or not at all; see `write_together`."""
+    write_together({path: data})
+
+
+def write_together(contents):
+    """Write several files; each appears whole or not at all.
+
+    Every file is first written beside its place and forced to the disk; only when all of them are there are they
+    renamed into their places, one right after the other. On failure what was there before stays, and no temporary
+    file is left behind.
+
+    Args:
+        contents: a dict from path to bytes. A link is followed, so that it stays a link. The folders must exist.
+
+    Raises `UserError` naming the path and the remedy when the disk or the permissions do not let it.
+    """
+    staged = {}  # final place -> temporary file
+    try:
+        for path, data in contents.items():
+            try:
+                place = Path(os.path.realpath(path))
+                _refuse_special(path, place)
+                staged[place] = place.with_name(f".{uuid.uuid4().hex}.tmp")
+                _write_through(staged[place], data)
+            except OSError as error:
+                raise user_error(path, error) from None
+        for place in list(staged):
+            try:
+                os.replace(staged[place], place)
+                del staged[place]
+                sync_directory(place.parent)
+            except OSError as error:
+                raise user_error(place, error) from None
+    finally:
+        for temporary in staged.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _refuse_special(path, place):
+    """A rename would put a file where a folder, a pipe or a device stands."""
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    if place.exists() and not place.is_file():
+        raise UserError(f"{path}: not a regular file; give the path of a file")
+    if not place.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder")
+
+
+def _write_through(path, data):
+    """Write a new file and wait until the disk has it."""
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(folder):
+    """Make a rename last through a power cut. Windows has no such call and orders renames itself."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

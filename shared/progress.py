@@ -1,0 +1,59 @@
+"""Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINES = 20  # plain lines for a whole run, where there is no terminal
+
+
+class TrainingProgress:
+    """Shows how far training is and the figures that a person watches. Use it as a context manager.
+
+    Args:
+        total: episodes in all.
+        unit: what an episode is called ("games").
+        done: episodes played before (a resumed run).
+    """
+
+    def __init__(self, total, unit, done=0):
+        self.total, self.unit = total, unit
+        self._console = Console(highlight=False)
+        self._bar = None
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._bar = Progress(
+                TextColumn(unit),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"),
+                TimeRemainingColumn(compact=True),
+                console=self._console,
+            )
+            self._task = self._bar.add_task(unit, total=total, completed=done, figures="compiling")
+        self._began, self._done_before = time.monotonic(), done
+        self._printed = done * LINES // total
+
+    def __enter__(self):
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_):
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, done, figures):
+        """Show that `done` episodes are over, and a dict of figures already turned into text."""
+        rate = (done - self._done_before) / max(time.monotonic() - self._began, 1e-9)
+        figures = {f"{self.unit}/s": f"{rate:,.0f}", **figures}
+        text = "  ".join(f"{name} {value}" for name, value in figures.items())
+        if self._bar:
+            self._bar.update(self._task, completed=done, figures=text)
+        elif done * LINES // self.total > self._printed:
+            self._printed = done * LINES // self.total
+            print(f"{self.unit} {done}/{self.total}  {text}", flush=True)
+
+    def say(self, line):
+        """Print a line that stays, above the bar."""
+        self._console.print(line, soft_wrap=True)

@@ -1,0 +1,11 @@
+"""Quantities that change while training goes on."""
+
+
+def linear(xp, start, end, duration, elapsed):
+    """Move from `start` to `end` in a straight line over `duration`, then stay.
+
+    `duration` and `elapsed` share a unit (environment steps, say); a duration of 0 gives `end` from the first.
+    `xp` is `numpy` or `keras.ops`.
+    """
+    fraction = xp.clip(xp.array(elapsed, dtype="float32") / duration, 0.0, 1.0) if duration else 1.0
+    return start + (end - start) * fraction

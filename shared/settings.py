@@ -1,0 +1,69 @@
+"""The settings of a DQN, the same for the compiled and the readable loop."""
+
+import dataclasses
+
+import numpy as np
+
+from shared.config import check_limits, option
+from shared.errors import UserError
+from shared.schedules import linear
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A DQN. The defaults are its plainest form; an experiment's presets say what differs."""
+
+    seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
+    episodes: int = option(1000, "games to play", low=1)
+    games: int = option(1, "games played side by side", low=1)
+    time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
+    hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)
+    optimizer: str = option("adam", "gradient descent rule", choices=("sgd", "rmsprop", "rmsprop-graves", "adam", "nadam"))
+    learning_rate: float = option(1e-3, "step size at the start", low=0.0)
+    learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
+    learning_rate_decay: int = option(0, "environment steps from the first to the last step size, 0: no change", low=0)
+    loss: str = option("mse", "loss over all actions of a batch", choices=("mse", "clipped-huber"))
+    discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
+    epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0)
+    epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0)
+    epsilon_decay: int = option(0, "environment steps from the first to the last epsilon", low=0)
+    replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=2**24)
+    batch_size: int = option(32, "transitions in one update", low=1)
+    learning_starts: int = option(0, "environment steps before the first update", low=0)
+    train_every: int = option(1, "environment steps from one update to the next", low=1)
+    target_sync: int = option(0, "environment steps between updates of the target network, 0: none is kept", low=0)
+    target_tau: float = option(1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0)
+    double: bool = option(False, "Double DQN: the online network picks the next action, the target network values it")
+
+    def __post_init__(self):
+        check_limits(self)
+        if self.batch_size > self.replay_capacity:
+            raise UserError(
+                f"--batch-size {self.batch_size}: larger than the replay memory; give at most "
+                f"--replay-capacity {self.replay_capacity}"
+            )
+        if self.replay_capacity % self.games:
+            raise UserError(
+                f"--replay-capacity {self.replay_capacity}: not a multiple of --games {self.games}; "
+                f"give {self.replay_capacity // self.games * self.games or self.games}"
+            )
+        if self.train_every % self.games and self.games % self.train_every:
+            raise UserError(
+                f"--train-every {self.train_every}: neither a multiple nor a divisor of --games {self.games}; "
+                f"give {self.games}"
+            )
+        if self.double and not self.target_sync:
+            raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
+
+    def epsilon_at(self, steps, xp=np):
+        """The chance of a random action once `steps` environment steps were taken."""
+        return linear(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, steps - self.learning_starts)
+
+    def update_is_due(self, steps):
+        """Whether an update follows the `steps`-th environment step (one game)."""
+        learning = steps - self.learning_starts
+        return learning > 0 and learning % self.train_every == 0
+
+    def sync_is_due(self, steps):
+        """Whether the target network moves after the `steps`-th environment step (one game)."""
+        return bool(self.target_sync) and steps > self.learning_starts and steps % self.target_sync == 0

@@ -1,0 +1,280 @@
+"""Moving pictures in a terminal, and a terminal that is as it was when they end.
+
+A frame is lines of text and, where there are colours, a picture of coloured cells in their place. Where there is no
+terminal (a pipe, a file, `TERM=dumb`), the same calls print the text of each frame and nothing else.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+
+HALF_BLOCK = "▀"  # upper half in the foreground colour, lower half in the background colour
+UNKNOWN_SIZE = (80, 24)  # columns and rows of a window that reports 0 (a serial line, some containers)
+QUERY_SECONDS = "0.2"  # blessed asks a terminal two questions; the default patience is 5 s for each
+POLL_SECONDS = 0.1  # how often a wait for a key looks for Ctrl-Z
+
+
+class Screen:
+    """A terminal that shows frames at a steady pace and reads keys meanwhile.
+
+    Inside `with`, the frames have the whole window, and the terminal is put back on every way out: the end, an error,
+    Ctrl-C, SIGTERM and SIGHUP (exit status 128 + signal), and for as long as Ctrl-Z stops the program.
+
+        with Screen(fps=10) as screen:
+            while playing:
+                screen.show(lines, picture, caption=["score 3"])
+                for key in screen.wait():
+                    ...
+
+    Args:
+        fps: frames per second, above 0.
+        half_blocks: draw two picture rows in one terminal row, one character per column, for large pictures; otherwise
+            every picture cell is one row high and two characters wide, which is about square.
+    """
+
+    def __init__(self, fps=10.0, half_blocks=False):
+        if not fps > 0:
+            raise ValueError(f"fps={fps!r}: must be above 0")
+        self.period = 1.0 / fps  # seconds
+        self.half_blocks = half_blocks
+        self.on_terminal = _is_terminal(sys.stdout)  # a person may be watching: keep the pace
+        # A person may be watching and typing, on a terminal that can move its cursor.
+        self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
+        self._due = time.monotonic()
+        self._drawn = None  # window size and rows that stand on the screen now; None: unknown, draw everything
+        self._stopping = False  # Ctrl-Z was pressed
+
+    def __enter__(self):
+        if self.interactive:
+            self._terminal = _open_terminal()
+            self._colours = self._terminal.number_of_colors >= 8 and not os.environ.get("NO_COLOR")
+            self._glyphs = _can_show(HALF_BLOCK)
+            self._sequences = {}  # colour -> escape sequence
+            self._handlers = self._take_signals()
+            try:
+                self._take()
+            except BaseException:
+                self.__exit__()
+                raise
+        self._due = time.monotonic() + self.period
+        return self
+
+    def __exit__(self, *error):
+        if self.interactive:
+            try:
+                self._give_back()
+            finally:
+                for number, handler in self._handlers.items():
+                    signal.signal(number, handler)
+
+    def show(self, lines=(), picture=None, caption=()):
+        """Draw one frame, at once; `wait` then keeps the pace.
+
+        Args:
+            lines: the frame as text, one string per row.
+            picture: the frame as colours, uint8 [rows, columns, 3], drawn in place of `lines` where it can be.
+            caption: lines of text under the frame.
+
+        Returns:
+            True if the frame was shown, False if the window is too small (it says so).
+        """
+        if not self.interactive:
+            print(*lines, *caption, "", sep="\n", flush=self.on_terminal)
+            return True
+        self._stop_if_asked()
+        columns, rows = self._size()
+        if picture is not None and self._colours and (self._glyphs or not self.half_blocks):
+            frame, width = self._paint(picture)
+        else:
+            frame, width = list(lines), max(map(len, lines), default=0)
+        frame += caption
+        width = max([width, *map(len, caption)])
+        fits = width <= columns and len(frame) <= rows
+        if not fits:
+            complaint = ["window too small", f"needs {width} x {len(frame)}", f"has {columns} x {rows}"]
+            frame = [line[:columns] for line in complaint[:rows]]
+        self._draw((columns, rows), frame)
+        return fits
+
+    def wait(self):
+        """Wait until the next frame is due; return the keys pressed meanwhile, oldest first.
+
+        A key is its character, or blessed's name for it (`"KEY_LEFT"`). Without a terminal to type on there are none,
+        and into a pipe or a file there is no wait either.
+        """
+        keys = []
+        if self.interactive:
+            while key := self.key(self._due - time.monotonic()):
+                keys.append(key)
+        elif self.on_terminal:
+            time.sleep(max(0.0, self._due - time.monotonic()))
+        # After a stall the pace starts anew: frames are never hurried to catch up.
+        self._due = max(self._due, time.monotonic() - self.period) + self.period
+        return keys
+
+    def key(self, timeout=None):
+        """The next key, or None when `timeout` seconds (None: for ever) pass without one or nobody can type."""
+        if not self.interactive:
+            return None
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            self._stop_if_asked()
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                stroke = self._terminal.inkey(timeout=min(left, POLL_SECONDS), esc_delay=POLL_SECONDS)
+            except (EOFError, OSError):  # the terminal is gone
+                raise SystemExit(128 + 1) from None
+            if stroke:
+                return stroke.name or str(stroke)
+            if left <= POLL_SECONDS:
+                return None
+
+    def _size(self):
+        """Columns and rows of the window."""
+        return self._terminal.width or UNKNOWN_SIZE[0], self._terminal.height or UNKNOWN_SIZE[1]
+
+    def _draw(self, size, frame):
+        """Write the rows of `frame` that differ from what stands on the screen, in one go: no flicker."""
+        terminal, parts = self._terminal, []
+        if self._drawn is None or self._drawn[0] != size:
+            parts.append(terminal.clear)
+            before = []
+        else:
+            before = self._drawn[1]
+        for row in range(max(len(frame), len(before))):
+            line = frame[row] if row < len(frame) else ""
+            if row >= len(before) or line != before[row]:
+                parts += [terminal.move_xy(0, row), line, terminal.normal, terminal.clear_eol]
+        self._drawn = size, frame
+        self._write("".join(parts))
+
+    def _paint(self, picture):
+        """The picture as rows of text with colours, and its width in characters."""
+        if self.half_blocks:
+            upper, lower = picture[0::2], picture[1::2]
+            rows = [
+                self._runs([(*top, *bottom) for top, bottom in zip(above, below, strict=True)])
+                for above, below in zip(upper.tolist(), lower.tolist(), strict=False)
+            ]
+            if len(upper) > len(lower):  # the last of an odd number of rows stands alone
+                rows.append(self._runs([(*cell, 0, 0, 0) for cell in upper[-1].tolist()]))
+            return rows, picture.shape[1]
+        return [self._runs([tuple(cell) for cell in row]) for row in picture.tolist()], 2 * picture.shape[1]
+
+    def _runs(self, cells):
+        """One row of cells, with an escape sequence only where the colour changes."""
+        parts, last = [], None
+        for cell in cells:
+            if cell != last:
+                parts.append(self._sequence(cell))
+                last = cell
+            parts.append(HALF_BLOCK if self.half_blocks else "  ")
+        return "".join(parts)
+
+    def _sequence(self, cell):
+        """The escape sequence for a cell: (r, g, b) of its background, or of its upper and its lower half."""
+        if cell not in self._sequences:
+            upper = self._terminal.color_rgb(*cell[:3]) if len(cell) == 6 else ""
+            self._sequences[cell] = upper + self._terminal.on_color_rgb(*cell[-3:])
+        return self._sequences[cell]
+
+    def _write(self, text):
+        self._terminal.stream.write(text)
+        self._terminal.stream.flush()
+
+    def _take(self):
+        """Take the window: second screen, no cursor, no line wrap, keys unbuffered and not echoed."""
+        terminal = self._terminal
+        self._typing = terminal.cbreak()
+        self._typing.__enter__()
+        self._write(terminal.enter_fullscreen + terminal.hide_cursor + terminal.rmam)
+        self._drawn = None
+
+    def _give_back(self):
+        """Undo `_take`. A terminal that is gone (SIGHUP) cannot be written to; the rest is still undone."""
+        terminal = self._terminal
+        below = "" if terminal.exit_fullscreen else terminal.move_xy(0, self._size()[1] - 1) + "\n"
+        with contextlib.suppress(OSError, ValueError):
+            self._write(terminal.normal + terminal.smam + below + terminal.exit_fullscreen + terminal.normal_cursor)
+        with contextlib.suppress(OSError, EOFError):
+            while terminal.inkey(timeout=0, esc_delay=0):  # keys meant for the game are not for the shell
+                pass
+        with contextlib.suppress(OSError, *_termios_errors()):
+            self._typing.__exit__(None, None, None)
+
+    def _take_signals(self):
+        """Turn the signals that would end the program on the spot into a way out through `__exit__`."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        wanted = {"SIGTERM": _leave, "SIGHUP": _leave, "SIGTSTP": self._ask_to_stop}
+        numbers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
+        return {number: signal.signal(number, handler) for number, handler in numbers.items()}
+
+    def _ask_to_stop(self, number, frame):
+        # Writing from inside a handler could cut into a frame that is being written.
+        self._stopping = True
+
+    def _stop_if_asked(self):
+        """Ctrl-Z: hand the terminal back, stop as the shell expects, and take it again when continued."""
+        if not self._stopping:
+            return
+        self._stopping = False
+        self._give_back()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)  # to this thread, so that nothing below runs before the stop
+        signal.signal(signal.SIGTSTP, self._ask_to_stop)
+        self._take()
+        self._due = time.monotonic() + self.period
+
+
+def _leave(number, frame):
+    raise SystemExit(128 + number)
+
+
+def _is_terminal(stream):
+    return stream is not None and stream.isatty()
+
+
+def _moves_cursor():
+    """Whether `TERM` promises more than a line printer (Windows consoles set no `TERM`)."""
+    return os.name == "nt" or os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def _can_show(glyph):
+    """Whether the terminal's encoding has the glyph. Under `LC_ALL=C` Python writes UTF-8, the terminal may not."""
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        return False
+    try:
+        glyph.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _termios_errors():
+    """What setting a terminal's mode raises when it is gone, where there is such a thing."""
+    try:
+        import termios
+    except ImportError:
+        return ()
+    return (termios.error,)
+
+
+def _open_terminal():
+    """blessed's terminal, without its long waits, and able to move the cursor under `NO_COLOR`.
+
+    blessed (1.52) waits 5 s for each answer of a terminal that gives none; this variable is its own switch for that.
+    It takes `NO_COLOR` for "no escape codes at all"; the standard (no-color.org) asks for no colours only.
+    """
+    os.environ.setdefault("BLESSED_QUERY_TIMEOUT_SECONDS", QUERY_SECONDS)
+    import blessed
+
+    no_color = os.environ.pop("NO_COLOR", None)
+    try:
+        return blessed.Terminal()
+    finally:
+        if no_color is not None:
+            os.environ["NO_COLOR"] = no_color

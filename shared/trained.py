@@ -1,0 +1,71 @@
+"""Finding a trained agent and loading it: for `play` and `evaluate` of every DQN experiment."""
+
+import importlib.resources
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared import runs
+from shared.config import from_json
+from shared.errors import UserError
+
+
+class Trained(NamedTuple):
+    """A trained agent."""
+
+    experiment: Any  # the `shared.experiment.Experiment` it was trained in
+    settings: Any  # the settings it was trained with
+    model: Any  # the Keras Q-network
+    weights: Path  # the file it came from
+
+
+def add_weights_arguments(parser, package, experiments):
+    """Add the flags that say which agent is meant."""
+    names = list(experiments)
+    if len(names) > 1:
+        parser.add_argument("--game", choices=names, help=f"which game (default: that of the agent, or {names[0]})")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="an .h5 file (default: the latest finished run, else the agent that comes with the project)",
+    )
+
+
+def load_trained(arguments, package, experiments):
+    """The agent that the flags of `add_weights_arguments` name: a `Trained`.
+
+    Where a `config.json` lies beside the weights, as in a run's folder, it says which network they are for; otherwise
+    it is the one of the game's first preset.
+    """
+    game = getattr(arguments, "game", None)
+    weights = arguments.weights or _default_weights(package, experiments, game)
+    config = _config_beside(weights)
+    experiment = experiments[game or config.get("game") or next(iter(experiments))]
+    settings = next(iter(experiment.presets.values()))
+    if config.get("game") == experiment.name:
+        settings = from_json(experiment.settings_class, config["settings"])
+    from shared import storage
+
+    model = experiment.model(settings)
+    storage.load_weights(model, weights)
+    return Trained(experiment, settings, model, weights)
+
+
+def _default_weights(package, experiments, game):
+    run = runs.latest_run(package, wanted=lambda config: game in (None, config["game"]))
+    name = game or next(iter(experiments))
+    folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
+    experiment = experiments[runs.Run(folder).read_config()["game"]]
+    return Path(folder) / experiment.weights_name
+
+
+def _config_beside(weights):
+    """The `config.json` in the folder of a weights file, or an empty dict."""
+    path = weights.parent / runs.CONFIG
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); mend it or move the weights away from it") from error

@@ -1,0 +1,177 @@
+"""From a trainer to a finished run folder: reports, checkpoints, signals. Every DQN experiment trains through here.
+
+A trainer is a `shared.engine.Engine` or a `shared.loop.Loop`: it has `start`, `run`, `finished`, `export`, `snapshot`
+and `restore`.
+"""
+
+import signal
+import time
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from shared import checkpoint
+from shared.backend import execution_facts
+from shared.cli import INTERRUPTED, TERMINATED
+from shared.errors import UserError
+from shared.progress import TrainingProgress
+
+CHECKPOINT_SECONDS = 10.0
+WINDOW = 100  # episodes that a trailing figure looks back on
+FAR = 10  # values this many times larger than any return can be are a sign of divergence
+
+
+class Figure(NamedTuple):
+    """The figure a person watches, over the scores of the last episodes."""
+
+    name: str
+    of: object  # function: float array [n] -> float
+    format: str
+
+
+MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
+WIN_RATE = Figure("win rate", lambda scores: np.mean(scores > 0), "{:.0%}")
+
+
+class Outcome(NamedTuple):
+    """What training came to."""
+
+    scores: np.ndarray  # float32 [episodes]
+    steps: int  # environment steps
+    seconds: float  # spent in training, over all sittings
+
+
+class Stopped(Exception):
+    """Training was interrupted by a signal and has been saved; `status` is the exit status that says so."""
+
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
+
+
+class _Signals:
+    """Notes the first SIGINT, SIGTERM or SIGHUP; a second one acts at once."""
+
+    STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: 129}
+
+    def __init__(self):
+        self.status = None
+
+    def __enter__(self):
+        self._before = {number: signal.signal(number, self._note) for number in self.STATUS}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, _):
+        if self.status is not None:
+            raise KeyboardInterrupt
+        self.status = self.STATUS[number]
+
+
+def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_reward=1.0, resume=False):
+    """Train to the end of `settings`, reporting and saving on the way.
+
+    Args:
+        trainer: a `shared.engine.Engine` or a `shared.loop.Loop`.
+        run: an open `shared.runs.Run`.
+        settings: a `shared.settings.Settings`.
+        unit: what an episode is called.
+        figure: what a person watches.
+        largest_reward: largest |reward| of one step, to notice values that have run away.
+        resume: go on from the run's newest checkpoint.
+
+    Returns an `Outcome`. The trained model is `trainer.export()`.
+
+    Raises:
+        Stopped: after a signal, once a checkpoint is written.
+        UserError: if the loss is no longer finite; the last checkpoint is kept.
+    """
+    state, scores, spent = trainer.start(), np.zeros(0, np.float32), 0.0
+    if resume:
+        arrays, manifest = checkpoint.load(run.path)
+        _warn_of_other_bits(manifest["execution"])
+        state, scores, spent = trainer.restore(arrays), arrays["history/scores"], manifest["seconds"]
+        run.cut_metrics(manifest["metrics_size"])
+    began = time.monotonic() - spent
+
+    def save():
+        arrays = trainer.snapshot(state) | {"history/scores": scores}
+        facts = {
+            "seconds": time.monotonic() - began,
+            "metrics_size": run.metrics_size(),
+            "execution": execution_facts(),
+        }
+        checkpoint.save(run.path, int(state.steps), arrays, facts)
+
+    if not resume:
+        save()
+    saved, warned = time.monotonic(), False
+    with _Signals() as signals, TrainingProgress(settings.episodes, unit, len(scores)) as progress:
+        while not trainer.finished(state):
+            before = int(state.steps)
+            state, trace = trainer.run(state)
+            _refuse_infinite(trace, before, settings, run)
+            scores = np.concatenate([scores, trace.score[trace.ended].astype(np.float32)])
+            learned = trace.loss[trace.loss != 0]
+            loss = float(learned.mean()) if len(learned) else 0.0
+            epsilon = float(settings.epsilon_at(int(state.steps)))
+            recent = scores[-WINDOW:]
+            watched = float(figure.of(recent)) if len(recent) else float("nan")
+            progress.update(
+                len(scores),
+                {
+                    "loss": f"{loss:.4f}",
+                    "epsilon": f"{epsilon:.2f}",
+                    figure.name: figure.format.format(watched) if len(recent) else "-",
+                },
+            )
+            run.add_metrics(
+                {
+                    "steps": int(state.steps),
+                    "episodes": len(scores),
+                    "score": round(float(np.mean(recent)), 6) if len(recent) else "nan",
+                    figure.name.replace(" ", "_"): round(watched, 6),
+                    "loss": f"{loss:.6g}",
+                    "epsilon": round(epsilon, 6),
+                    "seconds": round(time.monotonic() - began, 3),
+                }
+            )
+            limit = largest_reward / (1 - settings.discount) if settings.discount < 1 else np.inf
+            if not warned and trace.largest_target.max() > FAR * limit:
+                warned = True
+                progress.say(
+                    f"warning: values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
+                    "training diverges; try a smaller --learning-rate or a target network (--target-sync)"
+                )
+            if signals.status is not None:
+                save()
+                raise Stopped(signals.status)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                save()
+                saved = time.monotonic()
+    return Outcome(scores, int(state.steps), time.monotonic() - began)
+
+
+def _refuse_infinite(trace, steps_before, settings, run):
+    bad = np.flatnonzero(~np.isfinite(trace.loss))
+    if len(bad):
+        step = steps_before + int((bad[0] + 1) * settings.games)
+        raise UserError(
+            f"--learning-rate {settings.learning_rate}: the loss was {trace.loss[bad[0]]} at step {step}; give a "
+            f"smaller one. The last checkpoint before it is kept in {run.path}"
+        )
+
+
+def _warn_of_other_bits(then):
+    now = execution_facts()
+    for name, value in now.items():
+        if then.get(name) != value:
+            warnings.warn(
+                f"the checkpoint was made with {name} {then.get(name)}, this is {value}: the run goes on, but its "
+                "last bits may differ from an unbroken one",
+                stacklevel=2,
+            )
