@@ -1,20 +1,41 @@
 """The only module that knows TensorFlow. Everything else speaks Keras and `keras.ops`."""
 
+import contextlib
+import functools
 import os
-
-# TensorFlow reports what it found on the machine on stderr before any of its own settings can be made.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-import keras
-import tensorflow as tf
+import sys
 
 from shared.errors import UserError
+
+
+@contextlib.contextmanager
+def _without_native_messages():
+    """Hide what native code writes on stderr: TensorFlow reports what it found, whatever its log level is."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+with _without_native_messages():
+    import keras
+    import tensorflow as tf
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
         f"KERAS_BACKEND={keras.backend.backend()}: the compiled loop runs on TensorFlow; set KERAS_BACKEND=tensorflow"
     )
+
+
+# Programs are compiled for one shape each, on purpose; TensorFlow would warn that there are several.
+tf.get_logger().setLevel("ERROR")
 
 
 def compiled(function):
@@ -37,11 +58,24 @@ def value_and_gradients(function, variables):
 def uniform(key, counter, count):
     """`count` float32 numbers in [0, 1), a pure function of two integers (Philox, Salmon et al. 2011).
 
-    The same `key` and `counter` give the same numbers on every machine, compiled or not, so a run can be cut
-    anywhere and go on with the very numbers it would have had.
+    The same `key` and `counter`, neither negative, give the same numbers inside a compiled program and outside, so a
+    run can be cut anywhere and go on with the very numbers it would have had. (XLA and TensorFlow's own kernel give
+    different ones: this is always XLA's. In a compiled function at least one of the two has to be a tensor, or
+    TensorFlow would compute the numbers itself, ahead of time.)
     """
-    seed = keras.ops.stack([keras.ops.cast(key, "int32"), keras.ops.cast(counter, "int32")])
+    if tf.executing_eagerly():
+        return _uniform_program(count)(tf.constant(key, tf.int32), tf.constant(counter, tf.int32))
+    return _uniform(key, counter, count)
+
+
+def _uniform(key, counter, count):
+    seed = tf.stack([tf.cast(key, tf.int32), tf.cast(counter, tf.int32)])
     return tf.random.stateless_uniform((count,), seed=seed, alg="philox")
+
+
+@functools.cache
+def _uniform_program(count):
+    return compiled(lambda key, counter: _uniform(key, counter, count))
 
 
 def execution_facts():

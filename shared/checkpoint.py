@@ -50,7 +50,7 @@ def save(run_path, number, arrays, facts):
         for old in _numbered(folder)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); free some space, then --resume") from error
+        raise files.user_error(folder, error) from None
 
 
 def load(run_path):

@@ -26,6 +26,25 @@ def command(main):
         sys.exit(1)
 
 
+def whole_number(text):
+    """An int from the command line."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def number(text):
+    """A float from the command line."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
+NUMBERS = {int: whole_number, float: number}
+
+
 class Parser(argparse.ArgumentParser):
     """`argparse` with exact flags only, whose complaint is one line that comes with a remedy."""
 
@@ -63,7 +82,7 @@ class Parser(argparse.ArgumentParser):
             if kind is bool:
                 options["action"] = argparse.BooleanOptionalAction
             else:
-                options["type"] = kind
+                options["type"] = NUMBERS.get(kind, kind)
                 options["metavar"] = kind.__name__.upper()
                 if field.metadata.get("choices"):
                     options["metavar"] = "|".join(field.metadata["choices"])

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from shared import runs
-from shared.cli import Parser, settings_from
+from shared.cli import Parser, settings_from, whole_number
 from shared.config import flag, from_json
 from shared.errors import UserError
 from shared.trained import add_weights_arguments, load_trained
@@ -154,8 +154,8 @@ def evaluate(argv, package, experiments):
     """`python -m <package>.evaluate`; arguments as for `train`."""
     parser = Parser(f"{package}.evaluate", "Play greedily and score a trained agent.")
     add_weights_arguments(parser, package, experiments)
-    parser.add_argument("--episodes", type=int, default=FINAL_EPISODES, help="random games (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)")
+    parser.add_argument("--episodes", type=whole_number, default=FINAL_EPISODES, help="random games (default: %(default)s)")
+    parser.add_argument("--seed", type=whole_number, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     if arguments.episodes < 1:

@@ -91,9 +91,7 @@ class Engine:
     def start(self):
         """The state before the first step."""
         games, key = self.settings.games, self.settings.seed
-        # Counter -1 is before every step's counter, which is how many steps were taken before it.
-        draws = ops.reshape(uniform(key, -1, games * self.game.reset_draws), (games, self.game.reset_draws))
-        game = self.game.reset(ops, draws)
+        game = self.game.reset(ops, self.first_draws(key))
         replay = memory.empty(self.settings.replay_capacity, self.game.observation_shape)
         return TrainState(
             key=ops.convert_to_tensor(key, "int32"),
@@ -129,13 +127,18 @@ class Engine:
         """Whether all episodes asked for have been played."""
         return int(state.episodes) >= self.settings.episodes
 
+    def first_draws(self, key):
+        """The numbers that start the first games: float32 [G, reset_draws]."""
+        shape = (self.settings.games, self.game.reset_draws)
+        return ops.reshape(uniform(key, 0, shape[0] * shape[1]), shape)
+
     def draws(self, key, steps):
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
         games, game, batch = self.settings.games, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
         shapes.append((self.updates_per_round, batch))
         sizes = [int(np.prod(shape)) for shape in shapes]
-        numbers = uniform(key, steps, sum(sizes))
+        numbers = uniform(key, steps + 1, sum(sizes))  # counter 0 has started the first games
         parts, start = [], 0
         for shape, size in zip(shapes, sizes, strict=True):
             parts.append(ops.reshape(numbers[start : start + size], shape))

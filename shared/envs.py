@@ -1,7 +1,11 @@
 """Any game of this project as a Gymnasium environment."""
 
+import time
+
 import gymnasium
 import numpy as np
+
+from shared.errors import UserError
 
 
 class GameEnv(gymnasium.Env):
@@ -12,7 +16,8 @@ class GameEnv(gymnasium.Env):
 
     Args:
         game: the rules (`shared.game.Game`).
-        render_mode: `"ansi"` (a string), `"rgb_array"` (uint8 [H, W, 3]), `"human"` (drawn while playing) or None.
+        render_mode: `"ansi"` (a string), `"rgb_array"` (uint8 [H, W, 3]), `"human"` (drawn while playing,
+            in a window or, where there can be none, as text) or None.
         observation_space: what `game.observe` returns; default: values from 0 to 1 of the game's shape.
     """
 
@@ -26,7 +31,7 @@ class GameEnv(gymnasium.Env):
         self.action_space = gymnasium.spaces.Discrete(game.num_actions)
         self.observation_space = observation_space or gymnasium.spaces.Box(0.0, 1.0, game.observation_shape, np.float32)
         self.state = None
-        self._window = None
+        self._window, self._no_display = None, False
 
     def _draws(self, count):
         return self.np_random.random((1, count), dtype=np.float32)
@@ -61,12 +66,23 @@ class GameEnv(gymnasium.Env):
         if self.render_mode == "rgb_array":
             return self.render_pixels(self.state)
         if self.render_mode == "human":
-            if self._window is None:
-                from shared.plotting import Window
-
-                self._window = Window(self.spec.id if self.spec else "game", fps=self.metadata["render_fps"])
-            self._window.show(self.render_pixels(self.state))
+            self._show()
         return None
+
+    def _show(self):
+        """Draw into a window; over SSH and the like, where there can be none, print the frame as text."""
+        if self._window is None and not self._no_display:
+            from shared.plotting import Window
+
+            try:
+                self._window = Window(self.spec.id if self.spec else "game", fps=self.metadata["render_fps"])
+            except UserError:
+                self._no_display = True
+        if self._no_display:
+            print(self.render_text(self.state), end="\n\n", flush=True)
+            time.sleep(1 / self.metadata["render_fps"])
+        else:
+            self._window.show(self.render_pixels(self.state))
 
     def render_text(self, state):
         """The state of one game as text."""

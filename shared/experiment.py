@@ -47,13 +47,15 @@ class Experiment:
 
     def optimizer_and_loss(self, settings):
         """The Keras optimizer and loss that the settings name."""
+        from keras.optimizers.schedules import PolynomialDecay
+
         from shared.losses import LOSSES
-        from shared.optimizers import OPTIMIZERS, linear_decay
+        from shared.optimizers import OPTIMIZERS
 
         rate = settings.learning_rate
         if settings.learning_rate_decay:
             updates = max(1, settings.learning_rate_decay // settings.train_every)
-            rate = linear_decay(rate, settings.learning_rate_end, updates)
+            rate = PolynomialDecay(rate, updates, settings.learning_rate_end)
         return OPTIMIZERS[settings.optimizer](rate), LOSSES[settings.loss]()
 
     def engine(self, settings):

@@ -18,6 +18,7 @@ from shared.errors import UserError
 from shared.hdf5_child import NUMBERS
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_FILE = 256 << 20  # bytes
 CHILD_MEMORY = 1 << 30  # bytes of address space, beside what the file itself needs
 CPU_SECONDS = 5
@@ -54,7 +55,7 @@ class WeightsFile:
 
     `layout` is "legacy" or "v3" (`shared/hdf5_child.py` tells them apart by content). `layers` lists those that have
     weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its variables, if saved.
-    `attributes` has what there is of `model_config`, `training_config`, `keras_version`, `backend`.
+    `attributes` has what there is of `model_config`, `training_config`, `keras_version`, `backend`, `optimizer_class`.
     """
 
     layout: str
@@ -72,6 +73,8 @@ def parse(data, path):
 
     Returns a `WeightsFile`. Raises `UserError` when it is not a weights file, is damaged, or is not plain data.
     """
+    if not data.startswith(SIGNATURE):
+        raise UserError(f"{path}: not an HDF5 file; choose another")
     command = [sys.executable, "-I", str(CHILD), str(CHILD_MEMORY + 4 * len(data)), str(CPU_SECONDS)]
     # One thread: each of OpenBLAS' threads would take its share of the address space.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -44,16 +44,17 @@ def parse(data):
 
     # The low-level call takes the bytes as they are: no file name, so no other file that the content could refer to.
     with h5py.File(h5py.h5f.open_file_image(data)) as file:
-        if "layer_names" in file.attrs:
-            layout, layers = "legacy", _legacy_layers(file)
-        elif "model_weights" in file:
-            layout, layers = "legacy", _legacy_layers(_group(file, "model_weights"))
-        elif "layers" in file:
+        root = file
+        if "layer_names" not in file.attrs and _has(file, "model_weights"):
+            root = _group(file, "model_weights")
+        if "layer_names" in root.attrs:
+            layout, layers = "legacy", _legacy_layers(root)
+        elif _has(file, "layers"):
             layout, layers = "v3", _v3_layers(_group(file, "layers"))
         else:
-            raise Refused("holds no weights of a Keras model")
+            raise Refused("holds no weights of a Keras model: no layer_names, no group layers")
         optimizer = []
-        if layout == "legacy" and "optimizer_weights" in file:
+        if layout == "legacy" and _has(file, "optimizer_weights"):
             optimizer = [("optimizer", _named_datasets(_group(file, "optimizer_weights")))]
 
         # A name can be listed twice and two datasets can share bytes, so the sum is what must be bounded.
@@ -63,7 +64,7 @@ def parse(data):
             "layout": layout,
             "layers": [[name, _take(datasets, total <= len(data), chunks)] for name, datasets in layers],
             "optimizer": [[name, _take(datasets, total <= len(data), chunks)] for name, datasets in optimizer],
-            "attributes": _texts(file, file.get("model_weights", file)),
+            "attributes": _texts(file, root),
         }
     return header, b"".join(chunks)
 
@@ -83,7 +84,8 @@ def _v3_layers(group):
         raise Refused(f"holds {len(group)} layers, more than {MAX_LAYERS}")
     layers = []
     for name in group:
-        variables = _group(_group(group, name), "vars")
+        layer = _group(group, name)
+        variables = _group(layer, "vars") if _has(layer, "vars") else {}
         datasets = [(str(number), _dataset(variables, str(number))) for number in range(len(variables))]
         if datasets:
             layers.append((name, datasets))
@@ -112,7 +114,7 @@ def _names(group, attribute):
 def _texts(*groups):
     """The configuration that Keras keeps beside the weights, from the first of the groups that has it."""
     texts = {}
-    for key in ("model_config", "training_config", "keras_version", "backend"):
+    for key in ("model_config", "training_config", "keras_version", "backend", "optimizer_class"):
         for group in groups:
             if key in group.attrs and key not in texts:
                 stored = group.attrs.get_id(key)
@@ -124,6 +126,11 @@ def _texts(*groups):
                     raise Refused(f"its attribute {key} is not a text")
                 texts[key] = value
     return texts
+
+
+def _has(group, name):
+    """Whether a group has a link of that name; `in` would follow it, out of the file if need be."""
+    return group.get(name, getlink=True) is not None
 
 
 def _group(parent, path):

@@ -1,27 +1,33 @@
-"""Whole games for a person to watch: on a screen, as text, or as a GIF or MP4 file.
+"""Whole games for a person to watch or to play: on a screen, as text, or as a GIF or MP4 file.
 
 A policy is `policy(observation) -> int`: a trained agent, a script, or a person at the keyboard (`Keyboard`).
+`play` is the command of that name that every experiment offers; a `Stage` says how its game looks and is played.
 """
 
+import dataclasses
 import io
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from shared import files
+from shared.cli import Parser, settings_from
+from shared.config import check_limits, option
 from shared.errors import UserError
+from shared.terminal import Screen
+from shared.trained import add_weights_arguments, load_trained
 
 HOLD_SECONDS = 1.0  # how long the last frame of a game stands still
-QUIT_KEYS = ("q", "Q")
-FORMATS = (".gif", ".mp4")
+QUIT_KEYS = {"q", "Q"}
+GIF, MP4 = ".gif", ".mp4"
 GIF_TICK = 0.01  # seconds; a GIF counts its frame times in these
 GIF_SHORTEST = 2  # ticks; browsers slow down anything shorter
 
 
-@dataclass(frozen=True)
-class Episode:
+class Episode(NamedTuple):
     """What came of one game."""
 
     score: float  # sum of its rewards
@@ -29,47 +35,140 @@ class Episode:
 
 
 class Keyboard:
-    """A person as a policy: the last known key pressed during a frame is the action, `idle` when there was none.
+    """A person as a policy: the last key of a frame that means something is the action, or `idle`.
 
     Args:
-        actions: key -> action (`"KEY_LEFT"`, `"h"`, `" "`).
-        idle: the action when no key was pressed.
+        actions: dict from key (`"KEY_LEFT"`, `"h"`, `" "`) to action.
+        idle: the action when no such key was pressed.
     """
 
     def __init__(self, actions, idle):
         self.actions, self.idle = actions, idle
-        self.keys = []  # pressed during the last frame; `play_episodes` keeps it up to date
+        self.keys = []  # pressed during the last frame; `play_episodes` sets it
 
     def __call__(self, observation):
-        """The action for the keys pressed since the last frame; the observation is on the screen."""
+        """The action for the keys pressed since the last frame; what to observe is on the screen."""
         return next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
 
 
-def play_episodes(env, policy, screen, *, episodes, seed, view, status, verdict):
-    """Play games frame by frame on a `shared.terminal.Screen` that is already entered.
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """How one game is shown and played."""
+
+    view: Callable  # env -> (lines, picture), what `Screen.show` draws
+    verdict: Callable  # `Episode` -> one line, when a game is over
+    tally: Callable  # list of `Episode`s -> one line, at the end
+    keyboard: Callable  # () -> the person's policy, a `Keyboard`
+    keys: str  # one line that says which keys those are
+    fps: float = 10.0  # frames per second when an agent plays
+    human_fps: float = 10.0  # and when a person does
+    half_blocks: bool = False  # as of `Screen`
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlayConfig:
+    """How many games `play` plays, which, and how fast."""
+
+    episodes: int = option(10, "games to play", low=1)
+    fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
+    seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
+
+    def __post_init__(self):
+        check_limits(self)
+
+
+def play(argv, package, experiments, stages):
+    """`python -m <package>.play`.
+
+    Args:
+        argv: the arguments.
+        package: its name.
+        experiments: dict of `shared.experiment.Experiment` by game.
+        stages: dict of `Stage` by game.
+
+    Returns the exit status.
+    """
+    parser = Parser(
+        f"{package}.play", "Watch a trained agent play in the terminal, record it, or play yourself. q quits."
+    )
+    add_weights_arguments(parser, package, experiments)
+    parser.add_settings(PlayConfig())
+    parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
+    for name, kind in ((GIF, "an animation"), (MP4, "a video")):
+        parser.add_argument(
+            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
+        )
+    arguments = parser.parse_args(argv)
+    config, recordings = settings_from(arguments, PlayConfig), _recordings(arguments)
+    if arguments.human:
+        if arguments.weights is not None:
+            raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
+        name = getattr(arguments, "game", None) or next(iter(experiments))
+        experiment, stage = experiments[name], stages[name]
+        settings, policy = next(iter(experiment.presets.values())), stage.keyboard()
+    else:
+        trained = load_trained(arguments, package, experiments)
+        from shared.evaluation import greedy_policy
+
+        experiment, settings, policy = trained.experiment, trained.settings, greedy_policy(trained.model)
+        stage = stages[experiment.name]
+        print(f"agent: {trained.weights}", flush=True)
+
+    fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
+    env = experiment.env(settings, render_mode="rgb_array")
+    for path in recordings:
+        played = record(path, env, policy, episodes=config.episodes, fps=fps, seed=config.seed)
+        print(f"recorded: {path}")
+    if not recordings:
+        screen = Screen(fps, stage.half_blocks)
+        if arguments.human and not screen.interactive:
+            raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
+        help_line = [f"{stage.keys}, q quits" if arguments.human else "q quits"] if screen.interactive else []
+        with screen:
+            played = play_episodes(
+                *(env, policy, screen, stage), episodes=config.episodes, seed=config.seed, help_line=help_line
+            )
+    print(stage.tally(played) if played else "no game was finished")
+    return 0
+
+
+def _recordings(arguments):
+    """The files that `--gif` and `--mp4` ask for."""
+    asked = {suffix: getattr(arguments, suffix[1:]) for suffix in (GIF, MP4)}
+    for suffix, path in asked.items():
+        if path is not None and path.suffix.lower() != suffix:
+            raise UserError(f"--{suffix[1:]} {path}: give a name that ends in {suffix}")
+        if path is not None and arguments.human:
+            raise UserError(f"--{suffix[1:]} {path}: only an agent's games are recorded; leave out --human")
+    return [path for path in asked.values() if path is not None]
+
+
+def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
+    """Play games frame by frame on a `shared.terminal.Screen` that is already entered; `q` ends it early.
+
+    While a `Keyboard` plays, the game waits for as long as the window is too small to show it.
 
     Args:
         env: a Gymnasium environment; it is reset with `seed` once, later games go on from there.
-        policy: observation -> action. While a `Keyboard` plays, the game waits if the window is too small to see it.
-        screen: where to show it; `q` ends the playing there.
+        policy: observation -> action.
+        screen: where to show it.
+        stage: how to show it.
         episodes: how many games.
         seed: of the environment.
-        view: env -> (lines, picture), what `Screen.show` draws.
-        status: (number of the game, score so far) -> the line under the frame.
-        verdict: `Episode` -> the line shown when a game is over.
+        help_line: lines that stand under every frame.
 
-    Returns:
-        a list of `Episode`s, one for each game that was played to its end.
+    Returns a list of `Episode`s, one for each game that came to its end.
     """
     played = []
     person = isinstance(policy, Keyboard)
-    observation, _ = env.reset(seed=seed)
     for number in range(1, episodes + 1):
+        observation, _ = env.reset(seed=seed if number == 1 else None)
+        heading = f"game {number} of {episodes}"
         score, steps, over = 0.0, 0, False
         while not over:
-            visible = screen.show(*view(env), caption=[status(number, score)])
+            visible = screen.show(*stage.view(env), caption=[heading, "", *help_line])
             keys = screen.wait()
-            if any(key in QUIT_KEYS for key in keys):
+            if QUIT_KEYS.intersection(keys):
                 return played
             if person:
                 policy.keys = keys
@@ -78,14 +177,22 @@ def play_episodes(env, policy, screen, *, episodes, seed, view, status, verdict)
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
             score, steps, over = score + float(reward), steps + 1, terminated or truncated
         played.append(Episode(score, steps))
-        screen.show(*view(env), caption=[status(number, score), verdict(played[-1])])
-        # A pause of whole frames, so that a person's screen keeps listening to keys.
-        for _ in range(round(HOLD_SECONDS / screen.period) if screen.on_terminal else 1):
-            if any(key in QUIT_KEYS for key in screen.wait()):
+        screen.show(*stage.view(env), caption=[heading, stage.verdict(played[-1]), *help_line])
+        # A pause of whole frames, so that the screen keeps listening to keys.
+        for _ in range(max(1, round(HOLD_SECONDS / screen.pace.period))):
+            if QUIT_KEYS.intersection(screen.wait()):
                 return played
-        if number < episodes:
-            observation, _ = env.reset()
     return played
+
+
+def cells(size):
+    """A `Stage.view` for a `shared.envs.GameEnv` whose pictures have square cells, `size` pixels wide."""
+
+    def view(env):
+        game = env.unwrapped
+        return game.render_text(game.state).splitlines(), env.render()[size // 2 :: size, size // 2 :: size]
+
+    return view
 
 
 def record(path, env, policy, *, episodes, fps, seed):
@@ -96,52 +203,38 @@ def record(path, env, policy, *, episodes, fps, seed):
         env: a Gymnasium environment with `render_mode="rgb_array"`, reset with `seed` once.
         policy: observation -> action.
         episodes: how many games; the last frame of each stands still for a moment.
-        fps: frames per second. A GIF counts its frame times in hundredths of a second, so it comes as near as that
-            allows, to 50 at most.
+        fps: frames per second. A GIF comes as near to it as it can: it counts frame times in hundredths of a second,
+            and browsers show 50 a second at most.
         seed: of the environment.
 
-    Returns:
-        a list of `Episode`s.
+    Returns a list of `Episode`s.
 
-    Raises:
-        UserError: for another ending of the name, or a file that cannot be written.
+    Raises `UserError` for another ending of the name, or when the file cannot be written.
     """
-    check_format(path)
-    hold = max(1, round(HOLD_SECONDS * fps))
-    played, frames = [], _frames(env, policy, episodes, seed)
-
-    def watched():
-        for pixels, episode in frames:
-            yield pixels, hold if episode else 1
-            if episode:
-                played.append(episode)
-
-    encode = _gif if Path(path).suffix.lower() == ".gif" else _mp4
-    data = encode(watched(), fps)
+    encode = {GIF: _gif, MP4: _mp4}.get(Path(path).suffix.lower())
+    if encode is None:
+        raise UserError(f"{path}: unknown kind of animation; give a name that ends in {GIF} or {MP4}")
+    played = []
+    data = encode(_frames(env, policy, episodes, seed, max(1, round(HOLD_SECONDS * fps)), played), fps)
     files.write_bytes(path, data)
     return played
 
 
-def check_format(path):
-    """Raise `UserError` unless the name ends in something that `record` can write."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: unknown kind of animation; give a name that ends in {' or '.join(FORMATS)}")
-
-
-def _frames(env, policy, episodes, seed):
-    """(picture uint8 [H, W, 3], the `Episode` when this was its last picture or None) of every frame, as it is played."""
+def _frames(env, policy, episodes, seed, hold, played):
+    """Play; yield each picture (uint8 [H, W, 3]) and for how many frames it stands. Adds to `played` on the way."""
     for number in range(episodes):
         observation, _ = env.reset(seed=seed if number == 0 else None)
         score, steps, over = 0.0, 0, False
         while not over:
-            yield env.render(), None
+            yield env.render(), 1
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
             score, steps, over = score + float(reward), steps + 1, terminated or truncated
-        yield env.render(), Episode(score, steps)
+        played.append(Episode(score, steps))
+        yield env.render(), hold
 
 
 def _gif(frames, fps):
-    """The frames, each with how many frame times it lasts, as the bytes of a GIF that repeats for ever."""
+    """The bytes of a GIF that repeats for ever. A picture equal to the one before only makes that one last longer."""
     from PIL import Image
 
     ticks = max(GIF_SHORTEST, round(1 / fps / GIF_TICK))
@@ -152,14 +245,14 @@ def _gif(frames, fps):
             image.info["duration"] = round(1000 * GIF_TICK * ticks * count)  # ms
             yield image
 
-    # Frame by frame: Pillow turns each picture into 256 colours or fewer as it comes, and stores what differs.
+    # Pillow takes the pictures one by one, finds up to 256 colours for each, and stores only what changed.
     rest, data = images(), io.BytesIO()
     next(rest).save(data, format="GIF", save_all=True, append_images=rest, loop=0)
     return data.getvalue()
 
 
 def _mp4(frames, fps):
-    """The frames as the bytes of an H.264 video that every browser plays: even sides, 4:2:0 colours."""
+    """The bytes of an H.264 video that browsers play: even sides, 4:2:0 colours, its index in front."""
     import imageio
 
     options = {
@@ -170,7 +263,7 @@ def _mp4(frames, fps):
         "ffmpeg_log_level": "error",
     }
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "video.mp4"  # its writer goes back and forth in the file, so not in memory
+        path = Path(folder) / f"video{MP4}"  # its writer goes back and forth in the file, so not in memory
         with imageio.get_writer(path, format="FFMPEG", fps=fps, **options) as video:
             for pixels, count in frames:
                 for _ in range(count):

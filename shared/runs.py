@@ -45,7 +45,7 @@ class Run:
             run.path.mkdir(parents=True, exist_ok=True)
             run._take_lock()
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); give another folder with --out") from error
+            raise files.user_error(path, error) from None
         if (run.path / CONFIG).exists():
             if not overwrite:
                 state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
@@ -99,7 +99,7 @@ class Run:
             with path.open("a") as file:
                 file.write(text.getvalue())
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror}); free some space, then --resume") from error
+            raise files.user_error(path, error) from None
 
     def metrics_size(self):
         """Bytes of `metrics.csv`: a checkpoint notes them, and a resumed run cuts the file back to them."""

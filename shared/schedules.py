@@ -7,5 +7,7 @@ def linear(xp, start, end, duration, elapsed):
     `duration` and `elapsed` share a unit (environment steps, say); a duration of 0 gives `end` from the first.
     `xp` is `numpy` or `keras.ops`.
     """
-    fraction = xp.clip(xp.array(elapsed, dtype="float32") / duration, 0.0, 1.0) if duration else 1.0
+    if not duration:
+        return end
+    fraction = xp.clip(xp.array(elapsed, dtype="float32") / duration, 0.0, 1.0)
     return start + (end - start) * fraction

@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 
+from shared.pace import Pace
+
 HALF_BLOCK = "▀"  # upper half in the foreground colour, lower half in the background colour
 UNKNOWN_SIZE = (80, 24)  # columns and rows of a window that reports 0 (a serial line, some containers)
-QUERY_SECONDS = "0.2"  # blessed asks a terminal two questions; the default patience is 5 s for each
+QUERY_SECONDS = "0.1"  # blessed asks a terminal two questions; the default patience is 5 s for each
 POLL_SECONDS = 0.1  # how often a wait for a key looks for Ctrl-Z
 
 
@@ -36,14 +38,11 @@ class Screen:
     """
 
     def __init__(self, fps=10.0, half_blocks=False):
-        if not fps > 0:
-            raise ValueError(f"fps={fps!r}: must be above 0")
-        self.period = 1.0 / fps  # seconds
+        self.pace = Pace(fps)
         self.half_blocks = half_blocks
         self.on_terminal = _is_terminal(sys.stdout)  # a person may be watching: keep the pace
         # A person may be watching and typing, on a terminal that can move its cursor.
         self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
-        self._due = time.monotonic()
         self._drawn = None  # window size and rows that stand on the screen now; None: unknown, draw everything
         self._stopping = False  # Ctrl-Z was pressed
 
@@ -59,7 +58,7 @@ class Screen:
             except BaseException:
                 self.__exit__()
                 raise
-        self._due = time.monotonic() + self.period
+        self.pace.restart()
         return self
 
     def __exit__(self, *error):
@@ -107,12 +106,11 @@ class Screen:
         """
         keys = []
         if self.interactive:
-            while key := self.key(self._due - time.monotonic()):
+            while key := self.key(self.pace.left()):
                 keys.append(key)
         elif self.on_terminal:
-            time.sleep(max(0.0, self._due - time.monotonic()))
-        # After a stall the pace starts anew: frames are never hurried to catch up.
-        self._due = max(self._due, time.monotonic() - self.period) + self.period
+            time.sleep(self.pace.left())
+        self.pace.advance()
         return keys
 
     def key(self, timeout=None):
@@ -227,7 +225,7 @@ class Screen:
         signal.raise_signal(signal.SIGTSTP)  # to this thread, so that nothing below runs before the stop
         signal.signal(signal.SIGTSTP, self._ask_to_stop)
         self._take()
-        self._due = time.monotonic() + self.period
+        self.pace.restart()
 
 
 def _leave(number, frame):
@@ -264,7 +262,7 @@ def _termios_errors():
 
 
 def _open_terminal():
-    """blessed's terminal, without its long waits, and able to move the cursor under `NO_COLOR`.
+    """The terminal as blessed knows it, without its long waits, and able to move the cursor under `NO_COLOR`.
 
     blessed (1.52) waits 5 s for each answer of a terminal that gives none; this variable is its own switch for that.
     It takes `NO_COLOR` for "no escape codes at all"; the standard (no-color.org) asks for no colours only.

@@ -1,0 +1,169 @@
+"""What the loops cost: `python -m benchmarks.engine`.
+
+Measures, in one run and in turn, so that a drift of the machine's speed hits all alike:
+- a step of the compiled loop at the tutorial's settings, against its seven matrix products in NumPy;
+- the compiled loop at 2x32 units and batch 32, and the readable loop at both sizes, against Stable-Baselines3's DQN
+  with the same settings, where that is installed (`pip install stable-baselines3`; it is no requirement);
+- `--command`: the whole of `python -m catch_dqn.train` against the arithmetic's own time.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+STEPS = 2000  # environment steps in one measurement
+SMALL = {"hidden": (32, 32), "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
+
+
+def seven_products(settings, steps=STEPS):
+    """Seconds a step for the matrix products of one update in NumPy: two forward passes, one backward."""
+    rng = np.random.default_rng(0)
+    batch, units = settings.batch_size, settings.hidden[0]
+    x, hidden, gradient = (rng.random((batch, n), np.float32) for n in (100, units, units))
+    first, second = rng.random((100, units), np.float32), rng.random((units, units), np.float32)
+    began = time.perf_counter()
+    for _ in range(steps):
+        x @ first, hidden @ second  # forward, s_t
+        x @ first, hidden @ second  # forward, s_tm1
+        hidden.T @ gradient, gradient @ second.T, x.T @ gradient  # backward
+    return (time.perf_counter() - began) / steps
+
+
+class Compiled:
+    """The compiled loop, ready to be timed."""
+
+    def __init__(self, experiment, settings):
+        self.engine = experiment.engine(dataclasses.replace(settings, episodes=10**8))
+        self.state, _ = self.engine.run(self.engine.start(), max_steps=STEPS)
+
+    def time(self):
+        """Seconds a step."""
+        began, steps = time.perf_counter(), int(self.state.steps)
+        self.state, _ = self.engine.run(self.state, max_steps=steps + STEPS)
+        return (time.perf_counter() - began) / STEPS
+
+
+class Readable:
+    """The readable loop, ready to be timed."""
+
+    def __init__(self, experiment, settings):
+        from shared.loop import play_and_learn
+
+        loop = experiment.loop(settings)
+        loop.start()
+        self.episodes = play_and_learn(loop.env, loop.agent, settings)
+        self.time()
+
+    def time(self):
+        """Seconds a step."""
+        began = time.perf_counter()
+        steps = sum(episode.length for episode in itertools.islice(self.episodes, STEPS // 9))
+        return (time.perf_counter() - began) / steps
+
+
+class StableBaselines:
+    """Stable-Baselines3's DQN at the same settings, ready to be timed."""
+
+    def __init__(self, experiment, settings):
+        import torch
+        from stable_baselines3 import DQN
+
+        optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[settings.optimizer]
+        self.model = DQN(
+            "MlpPolicy",
+            experiment.env(settings),
+            learning_rate=settings.learning_rate,
+            buffer_size=settings.replay_capacity,
+            learning_starts=settings.batch_size,
+            batch_size=settings.batch_size,
+            gamma=settings.discount,
+            train_freq=1,
+            target_update_interval=1,
+            exploration_initial_eps=settings.epsilon,
+            exploration_final_eps=settings.epsilon_end,
+            policy_kwargs={"net_arch": list(settings.hidden), "optimizer_class": optimizer},
+            device="cpu",
+            seed=settings.seed,
+        )
+        self.model.learn(settings.batch_size + 100)
+
+    def time(self):
+        """Seconds a step."""
+        began, steps = time.perf_counter(), self.model.num_timesteps
+        self.model.learn(STEPS, reset_num_timesteps=False)
+        return (time.perf_counter() - began) / (self.model.num_timesteps - steps)
+
+
+def loops(repeats):
+    """Median microseconds a step by name, and the ratios that matter, as printed lines."""
+    import shared.backend  # noqa: F401
+    from catch_dqn.experiment import EXPERIMENTS
+
+    catch = EXPERIMENTS["catch"]
+    published = catch.presets["tutorial"]
+    small = dataclasses.replace(published, **SMALL)
+    timers = {
+        "seven products, 2x100, batch 256": lambda: seven_products(published),
+        "compiled, 2x100, batch 256": Compiled(catch, published).time,
+        "readable, 2x100, batch 256": Readable(catch, published).time,
+        "compiled, 2x32, batch 32": Compiled(catch, small).time,
+        "readable, 2x32, batch 32": Readable(catch, small).time,
+    }
+    if importlib.util.find_spec("stable_baselines3"):
+        timers["Stable-Baselines3, 2x100, batch 256"] = StableBaselines(catch, published).time
+        timers["Stable-Baselines3, 2x32, batch 32"] = StableBaselines(catch, small).time
+    seconds = {name: [] for name in timers}
+    for _ in range(repeats):
+        for name, timer in timers.items():
+            seconds[name].append(timer())
+    for name, values in seconds.items():
+        print(f"{name:38s} {1e6 * statistics.median(values):8.1f} µs a step")
+
+    def ratio(above, below):
+        pairs = zip(seconds[above], seconds[below], strict=True)
+        return statistics.median(a / b for a, b in pairs)
+
+    print(f"compiled step / its seven products: {ratio('compiled, 2x100, batch 256', next(iter(timers))):.2f}")
+    if len(timers) > 5:
+        for size in ("2x100, batch 256", "2x32, batch 32"):
+            for loop in ("compiled", "readable"):
+                times = ratio(f"Stable-Baselines3, {size}", f"{loop}, {size}")
+                print(f"{loop} loop, {size}: {times:.1f} times as fast as Stable-Baselines3")
+
+
+def whole_command(repeats):
+    """The whole training command against the arithmetic alone."""
+    from catch_dqn.experiment import EXPERIMENTS
+
+    settings = EXPERIMENTS["catch"].presets["tutorial"]
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            arithmetic = seven_products(settings, 20_000) * settings.episodes * 9
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "catch_dqn.train", "--out", f"{folder}/run"], check=True, stdout=subprocess.DEVNULL
+            )
+            seconds = time.perf_counter() - began
+            with open(f"{folder}/run/summary.json") as file:
+                trained = json.load(file)["seconds"]
+        print(
+            f"whole command {seconds:.1f} s ({trained:.1f} s of it training), arithmetic alone {arithmetic:.1f} s; "
+            f"2 x arithmetic + 10 s = {2 * arithmetic + 10:.1f} s"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each, medians are printed")
+    parser.add_argument("--command", action="store_true", help="time the whole training command instead")
+    arguments = parser.parse_args()
+    (whole_command if arguments.command else loops)(arguments.repeats)

@@ -1,0 +1,304 @@
+"""A network as plain data: what its layers are and how they are connected.
+
+A description from a file goes through here before Keras sees any of it. Only the classes in `KINDS` exist, each with
+settings of known type and range, and the layers are built by us: Keras' own deserialisers, which look classes up by
+name, are never given a foreign configuration.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+
+from shared.errors import UserError
+
+ACTIVATIONS = ("linear", "relu", "elu", "selu", "tanh", "sigmoid", "softmax", "softplus", "softsign")
+MAX_LAYERS = 1000
+MAX_WEIGHTS = 1 << 26  # numbers in a network, 256 MiB
+MAX_SIZE = 1 << 20  # of one axis
+REQUIRED = object()
+
+
+class Setting(NamedTuple):
+    """One setting of a kind of layer: `check(value)` returns it normalised or raises `ValueError`."""
+
+    check: Callable
+    default: Any = REQUIRED
+
+
+class Kind(NamedTuple):
+    """A kind of layer: its class, its settings, the shapes of its weights, and how many inputs it takes."""
+
+    layer_class: type
+    settings: dict[str, Setting] = {}
+    weight_shapes: Callable = lambda settings, shape: []
+    many_inputs: bool = False
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: a key of `KINDS`, its name, the names of the layers that feed it, its settings."""
+
+    kind: str
+    name: str
+    inputs: tuple[str, ...]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of `Layer`s. `sequential` asks for a `keras.Sequential`; the layers are then a chain."""
+
+    layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
+    sequential: bool = False
+
+
+def _whole(low, high):
+    def check(value):
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high:,}")
+        return value
+
+    return check
+
+
+def _fraction(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError("must be a number from 0 to below 1")
+    return float(value)
+
+
+def _yes_or_no(value):
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _one_of(*choices):
+    def check(value):
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def _sizes(count=None, low=1, high=MAX_SIZE):
+    """Several whole numbers; one number stands for all of them where their count is known."""
+    each = _whole(low, high)
+
+    def check(value):
+        value = [value] * count if count and isinstance(value, int) else value
+        if not isinstance(value, (list, tuple)) or not 0 < len(value) <= 8 or len(value) != (count or len(value)):
+            raise ValueError(f"must be a list of {count or 'some'} whole numbers")
+        return tuple(each(size) for size in value)
+
+    return check
+
+
+def _dense_shapes(settings, shape):
+    return [(shape[-1], settings["units"]), (settings["units"],)][: 1 + settings["use_bias"]]
+
+
+def _conv_shapes(settings, shape):
+    kernel = (*settings["kernel_size"], shape[-1], settings["filters"])
+    return [kernel, (settings["filters"],)][: 1 + settings["use_bias"]]
+
+
+_ACTIVATION = Setting(_one_of(*ACTIVATIONS), "linear")
+_BIAS = Setting(_yes_or_no, True)
+_PADDING = Setting(_one_of("valid", "same"), "valid")
+
+KINDS = {
+    "InputLayer": Kind(keras.layers.InputLayer, {"shape": Setting(_sizes())}),
+    "Dense": Kind(
+        keras.layers.Dense,
+        {"units": Setting(_whole(1, MAX_SIZE)), "activation": _ACTIVATION, "use_bias": _BIAS},
+        _dense_shapes,
+    ),
+    "Conv2D": Kind(
+        keras.layers.Conv2D,
+        {
+            "filters": Setting(_whole(1, MAX_SIZE)),
+            "kernel_size": Setting(_sizes(2, high=1024)),
+            "strides": Setting(_sizes(2, high=1024), (1, 1)),
+            "padding": _PADDING,
+            "activation": _ACTIVATION,
+            "use_bias": _BIAS,
+        },
+        _conv_shapes,
+    ),
+    "MaxPooling2D": Kind(
+        keras.layers.MaxPooling2D,
+        {
+            "pool_size": Setting(_sizes(2, high=1024), (2, 2)),
+            "strides": Setting(_sizes(2, high=1024)),
+            "padding": _PADDING,
+        },
+    ),
+    "Flatten": Kind(keras.layers.Flatten),
+    "Activation": Kind(keras.layers.Activation, {"activation": Setting(_one_of(*ACTIVATIONS))}),
+    "Dropout": Kind(keras.layers.Dropout, {"rate": Setting(_fraction)}),
+    "Add": Kind(keras.layers.Add, many_inputs=True),
+    "Subtract": Kind(keras.layers.Subtract, many_inputs=True),
+    "Multiply": Kind(keras.layers.Multiply, many_inputs=True),
+    "Concatenate": Kind(keras.layers.Concatenate, {"axis": Setting(_whole(-8, 8), -1)}, many_inputs=True),
+    "Dot": Kind(keras.layers.Dot, {"axes": Setting(_sizes(2, low=-8, high=8))}, many_inputs=True),
+}
+
+
+def make_layer(kind, name, inputs, settings, path):
+    """A `Layer` with every setting checked and defaults filled in.
+
+    Raises `UserError` naming `path` and the layer when its class is not supported or a setting is not possible.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.>-]{0,199}", name):
+        raise UserError(f"{path}: layer name {name!r:.60}: give it a letter first, then letters, digits and _")
+    where = f"{path}: layer {name}"
+    if kind not in KINDS:
+        raise UserError(f"{where}: {kind!s:.60} is not a supported layer; supported are {', '.join(KINDS)}")
+    known = KINDS[kind].settings
+    unknown = next((key for key in settings if key not in known), None)
+    if unknown is not None:
+        raise UserError(f"{where}: {kind} has no setting {unknown!s:.60}; it has {', '.join(known) or 'none'}")
+    checked = {}
+    for key, setting in known.items():
+        value = settings.get(key, setting.default)
+        if value is REQUIRED:
+            raise UserError(f"{where}: {kind} needs {key}; add it")
+        try:
+            checked[key] = setting.check(value)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{where}: {key} {value!r:.60}: {error}") from None
+    if kind == "InputLayer" and inputs:
+        raise UserError(f"{where}: an InputLayer takes no input; remove it")
+    if kind != "InputLayer" and (not inputs or (len(inputs) > 1) != KINDS[kind].many_inputs):
+        wanted = "two or more inputs" if KINDS[kind].many_inputs else "one input"
+        raise UserError(f"{where}: {kind} takes {wanted}, not {len(inputs)}")
+    return Layer(kind, name, tuple(inputs), checked)
+
+
+def in_order(architecture, path):
+    """The layers, each after those that feed it. Raises `UserError` on a missing input, a circle or a double name."""
+    if len(architecture.layers) > MAX_LAYERS:
+        raise UserError(f"{path}: {len(architecture.layers):,} layers are more than {MAX_LAYERS}; choose another file")
+    by_name = {layer.name: layer for layer in architecture.layers}
+    if len(by_name) < len(architecture.layers):
+        names = [layer.name for layer in architecture.layers]
+        raise UserError(f"{path}: two layers are called {max(names, key=names.count)}; rename one")
+    for name, user in [(name, layer.name) for layer in architecture.layers for name in layer.inputs] + [
+        (name, "the output") for name in architecture.outputs
+    ]:
+        if name not in by_name:
+            raise UserError(f"{path}: layer {name!s:.60}, which feeds {user}, is missing; add it")
+    ordered, waiting = {}, dict(by_name)
+    while waiting:
+        ready = [layer for layer in waiting.values() if all(name in ordered for name in layer.inputs)]
+        if not ready:
+            raise UserError(f"{path}: layer {next(iter(waiting))} feeds itself by a circle; break it")
+        for layer in ready:
+            ordered[layer.name] = waiting.pop(layer.name)
+    return list(ordered.values())
+
+
+def output_shapes(architecture, path):
+    """The output shape of each layer by name, without the batch axis.
+
+    Raises `UserError` naming the layer that does not fit its input, or when the network as a whole is too large.
+    """
+    shapes, total = {}, 0
+    for layer in in_order(architecture, path):
+        kind = KINDS[layer.kind]
+        if layer.kind == "InputLayer":
+            shapes[layer.name] = layer.settings["shape"]
+            continue
+        inputs = [(None, *shapes[name]) for name in layer.inputs]
+        inputs = inputs if kind.many_inputs else inputs[0]
+        try:
+            shape = kind.layer_class(**layer.settings).compute_output_shape(inputs)[1:]
+            fits = all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
+        except (ValueError, TypeError, IndexError):
+            fits = False
+        if not fits:
+            shown = " and ".join(str(shapes[name]) for name in layer.inputs)
+            raise UserError(f"{path}: layer {layer.name}: {layer.kind} does not fit its input {shown}; change one")
+        shapes[layer.name] = tuple(shape)
+        total += sum(math.prod(weights) for weights in kind.weight_shapes(layer.settings, inputs))
+        if total > MAX_WEIGHTS:
+            raise UserError(f"{path}: layer {layer.name}: the network has more than {MAX_WEIGHTS:,} weights; make it smaller")
+    return shapes
+
+
+def build(architecture, path):
+    """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
+    output_shapes(architecture, path)
+    tensors = {}
+    for layer in in_order(architecture, path):
+        made = KINDS[layer.kind].layer_class(name=layer.name, **layer.settings)
+        if layer.kind == "InputLayer":
+            tensors[layer.name] = made.output
+            continue
+        inputs = [tensors[name] for name in layer.inputs]
+        try:
+            tensors[layer.name] = made(inputs if KINDS[layer.kind].many_inputs else inputs[0])
+        except (ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: layer {layer.name}: {layer.kind} does not fit its input ({reason})") from None
+    inputs = [tensors[layer.name] for layer in architecture.layers if layer.kind == "InputLayer"]
+    outputs = [tensors[name] for name in architecture.outputs]
+    model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    return keras.Sequential(model.layers) if architecture.sequential else model
+
+
+def to_plain(architecture):
+    """The description as plain data for a file; `from_plain` reads it back. What can be left out is left out."""
+    layers, before = [], None
+    for layer in architecture.layers:
+        plain = {"name": layer.name, "class": layer.kind}
+        if layer.inputs not in ((), (before,)):
+            plain["inputs"] = list(layer.inputs)
+        layers.append(plain | {key: list(v) if isinstance(v, tuple) else v for key, v in layer.settings.items()})
+        before = layer.name
+    plain = {"model": "Sequential" if architecture.sequential else "Functional", "layers": layers}
+    return plain if architecture.outputs == (before,) else plain | {"outputs": list(architecture.outputs)}
+
+
+def from_plain(document, path):
+    """Read what `to_plain` wrote and a person may have edited. Raises `UserError` naming what is wrong with it."""
+    layers, before = [], ()
+    listed = document.get("layers")
+    if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
+        raise UserError(f"{path}: layers must be a list of layers, each with name and class")
+    for item in listed:
+        kind = item.get("class")
+        inputs = _list_of_names(item.get("inputs", () if kind == "InputLayer" else before), path, "inputs")
+        settings = {key: value for key, value in item.items() if key not in ("name", "class", "inputs")}
+        layers.append(make_layer(kind, item.get("name"), inputs, settings, path))
+        before = (layers[-1].name,)
+    model = document.get("model", "Functional")
+    if model not in ("Sequential", "Functional"):
+        raise UserError(f"{path}: model {model!r:.60}: must be Sequential or Functional")
+    outputs = _list_of_names(document.get("outputs", before), path, "outputs")
+    architecture = Architecture(tuple(layers), outputs, model == "Sequential")
+    if not outputs or layers[0].kind != "InputLayer":
+        raise UserError(f"{path}: a network begins with an InputLayer and has an output; add it")
+    if architecture.sequential and not _is_chain(architecture):
+        raise UserError(f"{path}: a Sequential model is one chain of layers; write model: Functional")
+    return architecture
+
+
+def _list_of_names(value, path, key):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise UserError(f"{path}: {key} {value!r:.60}: must be a list of layer names")
+    return tuple(value)
+
+
+def _is_chain(architecture):
+    names = [layer.name for layer in architecture.layers]
+    feeds = [layer.inputs for layer in architecture.layers]
+    return feeds == [(), *((name,) for name in names[:-1])] and architecture.outputs == (names[-1],)

@@ -1,0 +1,86 @@
+"""The optimizers that a command line can name, and RMSProp as Graves wrote it, which Keras does not have."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="shared")
+class RMSPropGraves(keras.optimizers.Optimizer):
+    """RMSProp that divides by the gradient's standard deviation (Graves 2013, arXiv:1308.0850, eq. 38-45).
+
+    For each weight w with gradient g:
+
+        n ← alpha n + (1 - alpha) g²
+        ḡ ← alpha ḡ + (1 - alpha) g
+        Δ ← momentum Δ - learning_rate g / sqrt(n - ḡ² + epsilon)
+        w ← w + Δ
+
+    n, ḡ and Δ start at 0, without a correction for it; epsilon stands inside the root, so it is compared with squared
+    gradients: a loss that is summed over a batch needs a larger one than a mean.
+
+    The defaults are Chainer's. `keras.optimizers.RMSprop(rho=alpha, momentum=..., epsilon=..., centered=True)` follows
+    the same rule, but lets n - ḡ² + epsilon become negative, and the weight NaN, when rounding makes n smaller than ḡ²
+    and epsilon is small.
+
+    Args:
+        learning_rate: step size, or a Keras schedule.
+        alpha: how much of n and ḡ is kept at each update.
+        momentum: how much of the last step Δ is taken again.
+        epsilon: added to the variance, inside the root.
+        name, **kwargs: of `keras.optimizers.Optimizer`.
+    """
+
+    def __init__(
+        self, learning_rate=1e-4, alpha=0.95, momentum=0.9, epsilon=1e-4, name="rmsprop_graves", **kwargs
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.alpha, self.momentum, self.epsilon = alpha, momentum, epsilon
+
+    @classmethod
+    def nature(cls, learning_rate=2.5e-4):
+        """The settings of the Nature DQN (Mnih et al. 2015, extended data table 1), for a loss summed over 32 samples.
+
+        Its "gradient momentum" of 0.95 is the decay of ḡ; there is no momentum of steps.
+        """
+        return cls(learning_rate, alpha=0.95, momentum=0.0, epsilon=0.01)
+
+    def build(self, variables):
+        """Make n, ḡ and, where there is momentum, Δ for each of `variables`."""
+        if self.built:
+            return
+        super().build(variables)
+        self._squares = self.add_optimizer_variables(variables, "square")
+        self._means = self.add_optimizer_variables(variables, "mean")
+        self._steps = self.add_optimizer_variables(variables, "step") if self.momentum else None
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Apply the rule to one weight array."""
+        index = self._get_variable_index(variable)
+        square, mean = self._squares[index], self._means[index]
+        gradient = ops.cast(gradient, variable.dtype)
+        self.assign(square, self.alpha * square + (1 - self.alpha) * ops.square(gradient))
+        self.assign(mean, self.alpha * mean + (1 - self.alpha) * gradient)
+        variance = ops.maximum(square - ops.square(mean), 0.0)  # it is never negative, but rounding can make it so
+        step = -ops.cast(learning_rate, variable.dtype) * gradient / ops.sqrt(variance + self.epsilon)
+        if self.momentum:
+            step = self.momentum * self._steps[index] + step
+            self.assign(self._steps[index], step)
+        self.assign_add(variable, step)
+
+    def get_config(self):
+        """What `from_config` needs to make an equal optimizer, without its state."""
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }
+
+
+OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+    "rmsprop-graves": RMSPropGraves,
+    "adam": keras.optimizers.Adam,
+    "nadam": keras.optimizers.Nadam,
+}

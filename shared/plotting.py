@@ -1,0 +1,331 @@
+"""Learning curves as small PNG files, and a window for moving pictures.
+
+Matplotlib is imported when something is drawn. Files are drawn on a canvas of their own, without a display and
+without touching what else a program may be doing with `matplotlib.pyplot`.
+"""
+
+import io
+import math
+import os
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from shared import files
+from shared.errors import UserError
+from shared.pace import Pace
+
+# Eight colours that stay apart for colour-blind readers (Okabe and Ito 2008), the pale yellow left out.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+INK, FAINT = "#333333", "#DDDDDD"
+DPI = 110
+PANEL = (6.4, 2.9)  # inches; the width of a figure, the height of each of its panels
+SHORTEST_WAIT = 0.001  # seconds in which a window answers to the mouse even when frames are late; 0 would be for ever
+SMOOTH_SHARE = 0.02  # of a curve's points, averaged into one where a curve is smoothed
+
+# Student's t, two-sided 95 %, for 1, 2, ... 30 degrees of freedom; beyond, the normal distribution's value is close.
+STUDENT_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+NORMAL = 1.960
+
+
+class Panel(NamedTuple):
+    """One of the charts of a `learning_curve`, one above the other.
+
+    `column` is the name of the metric, `label` what the axis says. `limits` fixes the axis (a value of None leaves
+    that end free), `percent` writes 0.9 as 90 %, `log` makes the axis logarithmic. `published`: a value to compare
+    with, drawn as a dashed line.
+    """
+
+    column: str
+    label: str
+    limits: tuple = (None, None)
+    percent: bool = False
+    log: bool = False
+    published: float | None = None
+
+
+class Curve(NamedTuple):
+    """One line of `bands`: `x` [T] and the values `y` [S, T] of S seeds; NaN where a seed has none."""
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+
+
+# What a run of this project reports, as far as it does.
+PANELS = (
+    Panel("win_rate", "win rate, last 100 games", limits=(0, 1), percent=True),
+    Panel("score", "mean score, last 100 games"),
+    Panel("loss", "loss", log=True),
+)
+
+
+def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title=""):
+    """Draw the metrics of one run, a chart for each `Panel`, over a common axis.
+
+    Noisy values stand pale behind their moving average. Panels without a single finite value are left out, and an
+    axis is only logarithmic where there is something above 0.
+
+    Args:
+        path: the PNG file to write.
+        rows: the run's metrics, a list of dicts of numbers (`shared.runs.Run.read_metrics`).
+        panels: what to draw; default: win rate (or, where that is not reported, score) and loss.
+        x: the metric on the horizontal axis.
+        x_label: what it is called.
+        title: stands above.
+
+    Raises `UserError` if the file cannot be written.
+    """
+    if panels is None:
+        figure = "score" if not len(_finite(rows, x, "win_rate")[1]) else "win_rate"
+        panels = [panel for panel in PANELS if panel.column in (figure, "loss")]
+    drawn = [(panel, *_finite(rows, x, panel.column)) for panel in panels]
+    drawn = [(panel, across, values) for panel, across, values in drawn if len(values)]
+    with _style():
+        figure, axes = _figure(max(1, len(drawn)))
+        for axis, (panel, across, values), colour in zip(axes, drawn, COLOURS, strict=False):
+            smooth = smoothed(values, max(1, round(SMOOTH_SHARE * len(values))))
+            if len(values) == 1:
+                axis.plot(across, values, "o", color=colour)
+            elif np.array_equal(smooth, values):
+                axis.plot(across, values, color=colour)
+            else:
+                axis.plot(across, values, color=colour, alpha=0.25, linewidth=0.8)
+                axis.plot(across, smooth, color=colour)
+            _dress(axis, panel, has_positive=bool((values > 0).any()))
+        axes[-1].set_xlabel(x_label)
+        if title:
+            axes[0].set_title(title, loc="left")
+        _save(figure, path)
+
+
+def bands(path, curves, x_label, panel, title=""):
+    """Draw how several seeds fared: for each `Curve` the mean over its seeds, and the mean's 95 % interval as a band.
+
+    The interval is Student's: mean ± t s / sqrt(S). Each line is named at its right end, in its own colour.
+
+    Args:
+        path: the PNG file to write.
+        curves: up to seven `Curve`s; more cannot be told apart.
+        x_label: what the horizontal axis says.
+        panel: the vertical axis; its `column` is not used.
+        title: stands above.
+
+    Raises `UserError` if the file cannot be written.
+    """
+    with _style():
+        figure, (axis,) = _figure(1)
+        figure.set_size_inches(PANEL[0], 1.3 * PANEL[1])
+        ends, positive = [], False
+        for (label, x, y), colour in zip(curves, COLOURS[: len(curves)], strict=True):
+            mean, half = mean_and_band(y)
+            known = np.isfinite(mean)
+            across, mean, half = np.asarray(x)[known], mean[known], half[known]
+            if not len(mean):
+                continue
+            positive = positive or bool((mean > 0).any())
+            axis.plot(across, mean, color=colour)
+            axis.fill_between(across, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
+            ends.append((mean[-1], label, colour))
+        _dress(axis, panel, positive)
+        axis.set_xlabel(x_label)
+        if title:
+            axis.set_title(title, loc="left")
+        _name_lines(axis, ends)
+        _save(figure, path)
+
+
+def smoothed(values, window):
+    """The mean of each value and its neighbours, `window` values wide or fewer at the ends; float64 [T]."""
+    values = np.asarray(values, np.float64)
+    before, after = (window - 1) // 2, window // 2
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    low, high = np.maximum(index - before, 0), np.minimum(index + after + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def mean_and_band(y):
+    """Over the first axis of `y` [S, T]: the mean [T] and half the width of its 95 % interval [T] (0 for one seed).
+
+    NaN stands for a missing value; where all are missing the mean is NaN.
+    """
+    y = np.asarray(y, np.float64)
+    count = np.isfinite(y).sum(axis=0)  # [T]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
+        mean = np.nanmean(y, axis=0)
+        variance = np.nansum((y - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
+    t = np.array([0.0, 0.0, *STUDENT_T])[np.minimum(count, len(STUDENT_T) + 1)]
+    t = np.where(count > len(STUDENT_T) + 1, NORMAL, t)
+    return mean, t * np.sqrt(variance / np.maximum(count, 1))
+
+
+def _finite(rows, x, column):
+    """The metric's finite values and where they stand, both float64 [T]."""
+    pairs = [(float(row[x]), float(row[column])) for row in rows if row.get(column) not in (None, "")]
+    pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
+    across, values = np.array(pairs, np.float64).reshape(-1, 2).T
+    return across, values
+
+
+def _style():
+    import matplotlib
+
+    return matplotlib.rc_context(
+        {
+            "font.size": 9.5,
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "axes.titlepad": 10,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": INK,
+            "axes.titlecolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "text.color": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": FAINT,
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "xtick.major.size": 0,
+            "ytick.major.size": 0,
+            "lines.linewidth": 1.6,
+            "lines.solid_capstyle": "round",
+        }
+    )
+
+
+def _figure(panels):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(PANEL[0], 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    figure.align_ylabels(axes)
+    return figure, axes
+
+
+def _dress(axis, panel, has_positive):
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+
+    axis.set_ylabel(panel.label)
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if panel.percent:
+        axis.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    if panel.log and has_positive:
+        axis.set_yscale("log")
+    axis.set_ylim(*panel.limits)
+    axis.margins(x=0.02)
+    if panel.published is not None:
+        axis.axhline(panel.published, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+        axis.annotate(
+            "published",
+            (0, panel.published),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 3),
+            textcoords="offset points",
+            fontsize=8,
+        )
+
+
+def _name_lines(axis, ends):
+    """Write each line's name beside its right end, pushed apart where names would overlap."""
+    axis.figure.draw_without_rendering()  # settles the layout, so that values can be turned into points
+    to_points = 72 / axis.figure.dpi
+    spacing = 12.0  # points from one name to the next
+    heights = [axis.transData.transform((0, y))[1] * to_points for y, *_ in ends]
+    floor = -math.inf
+    for index in np.argsort(heights):
+        y, label, colour = ends[index]
+        height = max(heights[index], floor)
+        floor = height + spacing
+        axis.annotate(
+            label,
+            (1, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, height - heights[index]),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontweight="bold",
+            annotation_clip=False,
+        )
+
+
+def _save(figure, path):
+    from PIL import Image
+
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
+    # Few colours are used: a palette makes the file a third as large.
+    image, data = Image.open(data).convert("RGB"), io.BytesIO()
+    image.quantize(128, dither=Image.Dither.NONE).save(data, format="PNG", optimize=True)
+    files.write_bytes(path, data.getvalue())
+
+
+class Window:
+    """A window that shows moving pictures, for `render_mode="human"`.
+
+    Closing it, like Ctrl-C, ends the program's work: the next `show` raises `KeyboardInterrupt`.
+
+    Args:
+        title: stands in its title bar.
+        fps: frames per second.
+
+    Raises `UserError` where there is no display, or no toolkit to open a window with.
+    """
+
+    def __init__(self, title, fps):
+        import matplotlib.pyplot as plt
+
+        self._plt, self._pace = plt, Pace(fps)
+        self._image = None
+        self._figure = _open_window(plt, title)
+
+    def show(self, pixels):
+        """Show one picture, uint8 [H, W, 3], and wait until its time is over."""
+        if not self._plt.fignum_exists(self._figure.number):
+            raise KeyboardInterrupt("the window was closed")
+        if self._image is None:
+            axis = self._figure.add_axes((0, 0, 1, 1))
+            axis.set_axis_off()
+            self._image = axis.imshow(pixels, interpolation="nearest")
+            self._pace.restart()
+        self._image.set_data(pixels)
+        self._figure.canvas.draw_idle()
+        self._figure.canvas.start_event_loop(max(SHORTEST_WAIT, self._pace.left()))
+        self._pace.advance()
+
+    def close(self):
+        """Close the window."""
+        self._plt.close(self._figure)
+
+
+def _open_window(plt, title):
+    remedy = 'use render_mode="rgb_array" or "ansi", or play in the terminal'
+    try:
+        figure = plt.figure(title, figsize=(5, 5))
+    except Exception as error:
+        raise UserError(f'render_mode="human": no window could be opened ({error}); {remedy}') from error
+    if plt.get_backend().lower() in _without_windows():
+        plt.close(figure)
+        asked = "MPLBACKEND" in os.environ
+        cause = f"MPLBACKEND={os.environ['MPLBACKEND']} draws no windows" if asked else "there is no display or toolkit"
+        raise UserError(f'render_mode="human": {cause}; {remedy}')
+    figure.show()
+    return figure
+
+
+def _without_windows():
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    return backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)

@@ -1,0 +1,161 @@
+"""A terminal for tests: a program runs on it, is typed to and signalled, and what it drew is read back."""
+
+import codecs
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"  # xterm's second screen
+HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # its cursor
+PATIENCE = 30.0  # seconds; only a broken program waits that long
+
+# What a shell does for its child: a terminal of its own to be signalled from, and a way back from Ctrl-Z.
+SHELL = """
+import fcntl, os, signal, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
+
+def take_terminal():
+    os.setpgrp()
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCONT])
+
+child = subprocess.Popen([sys.executable, *sys.argv[1:]], preexec_fn=take_terminal)
+while True:
+    _, status = os.waitpid(child.pid, os.WUNTRACED)
+    os.tcsetpgrp(0, os.getpid())
+    if not os.WIFSTOPPED(status):
+        os.write(2, b"ended %d" % os.waitstatus_to_exitcode(status))
+        break
+    os.write(2, b"stopped")
+    signal.sigwait([signal.SIGCONT])
+    os.tcsetpgrp(0, child.pid)
+    os.killpg(child.pid, signal.SIGCONT)
+"""
+
+
+class PseudoTerminal:
+    """Runs `python *arguments` on a terminal of its own that answers no questions.
+
+    Args:
+        arguments: what to run, from the root of the repository.
+        rows, columns: the size of the window.
+        env: environment variables; those of the tests' own terminal are not passed on.
+    """
+
+    def __init__(self, *arguments, rows=24, columns=80, **env):
+        self.master, self._slave = pty.openpty()
+        self.resize(rows, columns, tell=False)
+        self.settings = termios.tcgetattr(self._slave)
+        self.output = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        ours = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM_PROGRAM", "COLUMNS", "LINES")
+        inherited = {key: value for key, value in os.environ.items() if key not in (*ours, "LC_ALL")}
+        self.shell = subprocess.Popen(
+            [sys.executable, "-c", SHELL, *arguments],
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=inherited | {"TERM": "xterm-256color", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"} | env,
+            start_new_session=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.shell.poll() is None:
+            os.killpg(os.tcgetpgrp(self.master), signal.SIGKILL)
+            self.shell.kill()
+        self.shell.communicate()
+        os.close(self.master)
+        os.close(self._slave)
+
+    def resize(self, rows, columns, tell=True):
+        """Give the window another size."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.rows, self.columns = rows, columns
+
+    def type(self, keys):
+        """Press keys."""
+        os.write(self.master, keys.encode())
+
+    def signal(self, number):
+        """Send a signal to the program."""
+        os.killpg(os.tcgetpgrp(self.master), number)
+
+    def read_until(self, text, after=0):
+        """Read on until the output from position `after` on holds `text`; returns the position behind it."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.output[after:]:
+            assert time.monotonic() < deadline, f"{text!r} did not come; the output ends in {self.output[-400:]!r}"
+            self._read(0.05)
+        return self.output.index(text, after) + len(text)
+
+    def _read(self, seconds):
+        if select.select([self.master], [], [], seconds)[0]:
+            self.output += self._decoder.decode(os.read(self.master, 65536))
+
+    def news(self):
+        """What the shell says next: "stopped", or "ended" with the exit status. Output is read meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self._read(0.02)
+            if select.select([self.shell.stderr], [], [], 0)[0]:
+                self._read(0.0)
+                return os.read(self.shell.stderr.fileno(), 4096).decode()
+        raise AssertionError(f"nothing happened; the output ends in {self.output[-400:]!r}")
+
+    def go_on(self):
+        """Continue the stopped program, as `fg` does."""
+        self.shell.send_signal(signal.SIGCONT)
+
+    def typed_ahead(self):
+        """What was typed and nobody read: the next program would get it."""
+        return os.read(self._slave, 4096).decode()
+
+    def end(self):
+        """Wait for the end of the program; returns its exit status."""
+        news = self.news()
+        while not re.search(r"ended -?\d+$", news):
+            news += self.news()
+        return int(news.split("ended ")[-1])
+
+    def is_restored(self):
+        """Whether the program left the terminal as it found it."""
+        return (
+            termios.tcgetattr(self._slave) == self.settings
+            and self.output.count(ENTERED) == self.output.count(LEFT) > 0
+            and self.output.rindex(SHOWN) > self.output.rindex(HIDDEN)
+        )
+
+    def screen(self):
+        """The rows of text that the output since the last clearing has left on the screen."""
+        rows, row, column = {}, 0, 0
+        shown = self.output[: self.output.rindex(LEFT)] if LEFT in self.output else self.output
+        for move, erase, code, text in re.findall(
+            r"\x1b\[(\d*(?:;\d*)?)H|\x1b\[([JK]|2J)|(\x1b\[[?\d;]*[a-zA-Z]|\x1b[()][A-B0]|\r|\n)|(.)", shown
+        ):
+            if text:
+                rows[row] = rows.get(row, "")[:column].ljust(column) + text + rows.get(row, "")[column + 1 :]
+                column += 1
+            elif erase == "K":
+                rows[row] = rows.get(row, "")[:column]
+            elif erase:
+                rows = {}
+            elif not code:
+                row, column = (int(place or 1) - 1 for place in (move.split(";") if ";" in move else (1, 1)))
+        return [rows.get(row, "").rstrip() for row in range(max(rows, default=-1) + 1)]

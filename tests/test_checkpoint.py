@@ -1,0 +1,86 @@
+"""Checkpoints: what is read back is what was written, or the one before it, or nothing."""
+
+import numpy as np
+import pytest
+
+from shared import checkpoint
+from shared.errors import UserError
+
+ARRAYS = {"a/b": np.arange(5, dtype=np.float32), "steps": np.array(7)}
+
+
+def save(folder, number, scale=1):
+    checkpoint.save(folder, number, {name: array * scale for name, array in ARRAYS.items()}, {"seconds": 1.5})
+
+
+def test_round_trip(tmp_path):
+    save(tmp_path, 10)
+    arrays, manifest = checkpoint.load(tmp_path)
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
+    assert manifest["seconds"] == 1.5
+
+
+def test_two_newest_are_kept(tmp_path):
+    for number in (9, 10, 100, 99):
+        save(tmp_path, number)
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["000000000099", "000000000100"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one bit", "no manifest", "manifest is no JSON", "manifest is a list"])
+def test_a_damaged_one_is_passed_over_with_a_warning(tmp_path, damage):
+    save(tmp_path, 1, scale=3)
+    save(tmp_path, 2)
+    newest = tmp_path / "checkpoints" / f"{2:012d}"
+    data = bytearray((newest / "arrays.npz").read_bytes())
+    if damage == "truncated":
+        (newest / "arrays.npz").write_bytes(data[:-1])
+    elif damage == "one bit":
+        data[len(data) // 2] ^= 1
+        (newest / "arrays.npz").write_bytes(data)
+    elif damage == "no manifest":
+        (newest / "manifest.json").unlink()
+    else:
+        (newest / "manifest.json").write_text("[" if "no JSON" in damage else "[]")
+    with pytest.warns(UserWarning, match="damaged, passed over"):
+        arrays, _ = checkpoint.load(tmp_path)
+    assert int(arrays["steps"]) == 21
+
+
+def test_none_to_go_on_from(tmp_path):
+    with pytest.raises(UserError, match="has no checkpoint to go on from"):
+        checkpoint.load(tmp_path)
+
+
+def test_half_written_one_does_not_count(tmp_path):
+    save(tmp_path, 1)
+    half = tmp_path / "checkpoints" / "being-written"
+    half.mkdir()
+    (half / "arrays.npz").write_bytes(b"half")
+    arrays, _ = checkpoint.load(tmp_path)
+    assert int(arrays["steps"]) == 7
+    save(tmp_path, 2, scale=2)
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_a_failure_at_any_step_leaves_the_one_before(tmp_path, monkeypatch, step):
+    import os
+
+    save(tmp_path, 1)
+    with monkeypatch.context() as patched:
+        name = {"write": "os.open", "fsync": "os.fsync", "rename": "os.replace"}[step]
+
+        def fail(*_args, **_options):
+            raise OSError(28, os.strerror(28))
+
+        if step == "write":
+            patched.setattr("shared.files._write_through", fail)
+        else:
+            patched.setattr(name, fail)
+        with pytest.raises(UserError, match="the disk is full"):
+            save(tmp_path, 2, scale=2)
+    arrays, _ = checkpoint.load(tmp_path)
+    assert int(arrays["steps"]) == 7

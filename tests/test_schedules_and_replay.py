@@ -1,0 +1,93 @@
+"""Schedules, replay memory and the pure functions of DQN, against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from shared import replay
+from shared.dqn import epsilon_greedy, replace_taken, td_target
+from shared.schedules import linear
+
+
+@pytest.mark.parametrize(("elapsed", "expected"), [(-5, 1.0), (0, 1.0), (50, 0.55), (100, 0.1), (10**9, 0.1)])
+@pytest.mark.parametrize("xp", [np, ops])
+def test_linear_schedule(xp, elapsed, expected):
+    assert float(linear(xp, 1.0, 0.1, 100, elapsed)) == pytest.approx(expected)
+    assert float(linear(xp, 1.0, 0.1, 0, elapsed)) == 0.1
+
+
+def test_epsilon_greedy_at_its_ends():
+    q = ops.array([[0.0, 2.0, 1.0]] * 4)
+    choice = ops.array([0.0, 0.34, 0.67, 0.99999994])
+    explore = ops.array([0.0, 0.3, 0.6, 0.99999994])
+    np.testing.assert_array_equal(epsilon_greedy(q, explore, choice, 0.0), [1, 1, 1, 1])
+    np.testing.assert_array_equal(epsilon_greedy(q, explore, choice, 1.0), [0, 1, 2, 2])
+    np.testing.assert_array_equal(epsilon_greedy(q, explore, choice, 0.5), [0, 1, 1, 1])
+
+
+def test_double_q_target_by_hand():
+    q_tm1 = np.array([[1, 1, 0], [1, 2, 0]], np.float32)
+    target = td_target(
+        r_t=ops.array([1.0, 1.0]),
+        discount_t=ops.array([0.0, 1.0]),
+        q_t=ops.array([[99.0, 1.0, 98.0], [91.0, 2.0, 66.0]]),
+        selector_t=ops.array([[2.0, 10.0, 1.0], [11.0, 20.0, 1.0]]),
+    )
+    np.testing.assert_allclose(target - q_tm1[[0, 1], [0, 1]], [0.0, 1.0])
+
+
+def test_q_learning_target_by_hand():
+    target = td_target(ops.array([1.0, -1.0]), ops.array([0.5, 0.0]), ops.array([[2.0, 4.0], [9.0, 9.0]]))
+    np.testing.assert_allclose(target, [3.0, -1.0])
+
+
+def test_replace_taken_touches_only_the_taken_action():
+    q = ops.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    np.testing.assert_array_equal(replace_taken(q, ops.array([2, 0]), ops.array([9.0, 8.0])), [[1, 2, 9], [8, 5, 6]])
+
+
+def numbered(first, count):
+    """Transitions that carry their number in every column."""
+    n = np.arange(first, first + count)
+    s = n[:, None].astype(np.float32)
+    return replay.Replay(s, n.astype(np.int32), n.astype(np.float32), n.astype(np.float32), s + 0.5)
+
+
+@pytest.mark.parametrize("total", [5, 6, 7, 17])
+def test_ring_around_its_capacity(total):
+    memory = replay.empty(6, (1,))
+    for i in range(total):
+        memory = replay.add(memory, i, numbered(i, 1))
+    expected = {i % 6: i for i in range(total)}
+    for slot, number in expected.items():
+        assert int(memory.a_tm1[slot]) == number
+        assert float(memory.s_tm1[slot, 0]) == number
+        assert float(memory.s_t[slot, 0]) == number + 0.5
+    assert sorted(ops.convert_to_numpy(memory.a_tm1).tolist()) == sorted([*expected.values(), *[0] * (6 - len(expected))])
+
+
+def test_blocks_of_games_replace_the_oldest():
+    memory = replay.empty(6, (1,))
+    for first in (0, 3, 6):
+        memory = replay.add(memory, first, numbered(first, 3))
+    np.testing.assert_array_equal(memory.a_tm1, [6, 7, 8, 3, 4, 5])
+
+
+def test_a_batch_is_what_memory_holds_while_that_is_less():
+    memory = replay.add(replay.empty(8, (1,)), 0, numbered(1, 3))
+    rows, weight = replay.sample(memory, 3, ops.array([0.9, 0.1, 0.5, 0.3, 0.7]))
+    np.testing.assert_array_equal(rows.a_tm1, [1, 2, 3, 3, 3])
+    np.testing.assert_array_equal(weight, [1, 1, 1, 0, 0])
+
+
+def test_samples_are_uniform_and_never_blank():
+    memory = replay.add(replay.empty(8, (1,)), 0, numbered(1, 4))
+    draws = np.random.default_rng(0).random(4000, dtype=np.float32)
+    draws[:2] = 0, np.nextafter(np.float32(1), np.float32(0))
+    counts = np.zeros(9, int)
+    for batch in draws.reshape(1000, 4):
+        rows, weight = replay.sample(memory, 4, ops.array(batch))
+        assert float(ops.sum(weight)) == 4
+        counts += np.bincount(rows.a_tm1, minlength=9)
+    assert counts[0] == counts[5:].sum() == 0
+    assert (np.abs(counts[1:5] - 1000) < 4 * np.sqrt(750)).all()  # four standard deviations

@@ -1,0 +1,41 @@
+"""The arrows between the rooms of the house point one way."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl"}
+FILES = [path for package in (*EXPERIMENTS, "shared") for path in sorted((ROOT / package).rglob("*.py"))]
+RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
+
+
+def imports(path):
+    """Top names of the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_the_right_way(path):
+    found = set(imports(path))
+    package = path.relative_to(ROOT).parts[0]
+    if path.relative_to(ROOT) != Path("shared/backend.py"):
+        assert "tensorflow" not in found
+    if package == "shared":
+        assert not found & EXPERIMENTS
+    else:
+        assert found & EXPERIMENTS <= {package}
+    assert not found & {"tests", "benchmarks"}
+    if path.name in RULES and package != "shared":
+        assert found <= set(sys.stdlib_module_names), "a game is handed its array namespace"
+
+
+def test_every_package_is_looked_at():
+    assert len(FILES) > 20

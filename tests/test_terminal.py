@@ -1,0 +1,254 @@
+"""Frames in a terminal: what is drawn, at what pace, and that the terminal is as it was afterwards."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+from pseudo_terminal import ENTERED, HIDDEN, PseudoTerminal
+
+from shared.pace import Pace
+from shared.terminal import Screen
+
+# Shows a frame and repeats the keys that are typed, until `x` breaks it or `e` ends it.
+ECHO = """
+import time
+from shared.terminal import Screen
+before = time.monotonic()
+with Screen(fps=25) as screen:
+    seconds, typed = time.monotonic() - before, []
+    while typed[-1:] != ["e"]:
+        screen.show(["frame", "  two"], caption=[f"ready {seconds:.3f}", f"typed {' '.join(typed)}."])
+        typed += screen.wait()
+        if "x" in typed:
+            raise RuntimeError("broken")
+print("after")
+"""
+
+PICTURE = """
+import numpy as np
+from shared.terminal import Screen
+red, blue = [250, 0, 0], [0, 0, 250]
+with Screen(fps=25, half_blocks={half_blocks}) as screen:
+    screen.show(["r#", "##", "#r"], np.array([[red, blue], [blue, blue], [blue, red]], np.uint8), ["done"])
+    screen.wait()
+"""
+RED, BLUE = "2;250;0;0m", "2;0;0;250m"
+
+
+def run(code, **options):
+    """A program on a terminal of its own."""
+    return PseudoTerminal("-c", code, **options)
+
+
+def drawn(code, **options):
+    """Everything that a program wrote to its terminal, and what was last on the screen."""
+    with run(code, **options) as terminal:
+        assert terminal.end() == 0
+        return terminal.output, terminal.screen()
+
+
+class TestLeaving:
+    @pytest.mark.parametrize(
+        ("way", "status"),
+        [("end", 0), ("error", 1), ("ctrl-c", -signal.SIGINT), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    )
+    def test_restores_the_terminal(self, way, status):
+        with run(ECHO) as terminal:
+            terminal.read_until("ready")
+            assert not terminal.is_restored()
+            if isinstance(way, signal.Signals):
+                terminal.signal(way)
+            else:
+                terminal.type({"end": "e", "error": "x", "ctrl-c": "\x03"}[way])
+            assert terminal.end() == status
+            assert terminal.is_restored()
+            assert ("after" in terminal.output) == (way == "end")
+
+    def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(self):
+        with run(ECHO) as terminal:
+            first = terminal.read_until("typed .")
+            terminal.type("\x1a")
+            assert terminal.news() == "stopped"
+            assert terminal.is_restored()
+            terminal.go_on()
+            again = terminal.read_until(ENTERED, first)
+            terminal.read_until(HIDDEN, again)
+            terminal.read_until("typed .", again)
+            assert terminal.screen()[:2] == ["frame", "  two"]
+            terminal.type("e")
+            assert terminal.end() == 0
+            assert terminal.is_restored()
+
+    def test_keys_for_the_game_do_not_reach_the_shell(self):
+        with run(ECHO) as terminal:
+            terminal.read_until("ready")
+            terminal.type("e" + "rm -rf\n")
+            assert terminal.end() == 0
+            terminal.type("\n")
+            assert terminal.typed_ahead() == "\n"
+
+
+class TestDrawing:
+    def test_keys_have_names_and_come_in_order(self):
+        with run(ECHO) as terminal:
+            terminal.read_until("ready")
+            terminal.type("h\x1b[D\x1b[C q")
+            terminal.read_until("typed h KEY_LEFT KEY_RIGHT   q.")
+
+    def test_a_terminal_that_answers_nothing_starts_within_a_second(self):
+        with run(ECHO) as terminal:
+            terminal.read_until("typed")
+            ready = next(line for line in terminal.screen() if line.startswith("ready"))
+            assert float(ready.split()[1]) < 1.0
+
+    def test_only_rows_that_changed_are_drawn_again(self):
+        output, screen = drawn(
+            "from shared.terminal import Screen\n"
+            "with Screen(100) as screen:\n"
+            "    for frame in (['one', 'two', 'three'], ['one', '2'], ['one', '2', 'III']):\n"
+            "        screen.show(frame)\n"
+            "        screen.wait()\n"
+        )
+        assert screen == ["one", "2", "III"]
+        assert [output.count(text) for text in ("one", "two", "three", "2\x1b", "III")] == [1, 1, 1, 1, 1]
+
+    def test_square_cells_are_two_spaces_with_a_background(self):
+        output, screen = drawn(PICTURE.format(half_blocks=False), COLORTERM="truecolor")
+        assert f"\x1b[48;{RED}  \x1b[48;{BLUE}  \x1b" in output
+        assert output.count(f"\x1b[48;{BLUE}    \x1b") == 1  # a run of one colour says so once
+        assert screen == ["", "", "", "done"]
+
+    def test_half_blocks_hold_two_rows_in_one(self):
+        output, screen = drawn(PICTURE.format(half_blocks=True), COLORTERM="truecolor")
+        assert f"\x1b[38;{RED}\x1b[48;{BLUE}▀\x1b[38;{BLUE}\x1b[48;{BLUE}▀" in output
+        assert f"\x1b[38;{BLUE}\x1b[48;2;0;0;0m▀\x1b[38;{RED}\x1b[48;2;0;0;0m▀" in output
+        assert screen == ["▀▀", "▀▀", "done"]
+
+    @pytest.mark.parametrize("half_blocks", [False, True])
+    def test_no_color_draws_text_and_still_moves_the_cursor(self, half_blocks):
+        output, screen = drawn(PICTURE.format(half_blocks=half_blocks), NO_COLOR="1", COLORTERM="truecolor")
+        assert screen == ["r#", "##", "#r", "done"]
+        assert "\x1b[38;" not in output
+        assert "\x1b[48;" not in output
+        assert ENTERED in output
+
+    def test_half_blocks_give_way_to_text_in_the_c_locale(self):
+        output, screen = drawn(PICTURE.format(half_blocks=True), LC_ALL="C")
+        assert screen == ["r#", "##", "#r", "done"]
+        assert output.isascii()
+
+    def test_square_cells_need_no_glyphs(self):
+        output, _ = drawn(PICTURE.format(half_blocks=False), LC_ALL="C", COLORTERM="truecolor")
+        assert f"\x1b[48;{RED}  " in output
+        assert output.isascii()
+
+
+class TestWindow:
+    def test_too_small_says_so_and_goes_on_when_large_enough(self):
+        with run(ECHO) as terminal:
+            end = terminal.read_until("typed .")
+            terminal.resize(3, 20)
+            end = terminal.read_until("has 20 x 3", end)
+            assert terminal.screen() == ["window too small", "needs 11 x 4", "has 20 x 3"]
+            terminal.resize(24, 80)
+            terminal.read_until("typed .", end)
+            assert terminal.screen()[:2] == ["frame", "  two"]
+            terminal.type("e")
+            assert terminal.end() == 0
+
+    def test_five_columns_and_two_rows(self):
+        with run(ECHO, rows=2, columns=5) as terminal:
+            terminal.read_until("needs")
+            assert terminal.screen() == ["windo", "needs"]
+            terminal.type("e")
+            assert terminal.end() == 0
+            assert terminal.is_restored()
+
+    def test_a_window_that_does_not_know_its_size(self):
+        with run(ECHO, rows=0, columns=0) as terminal:
+            terminal.read_until("typed .")
+            assert terminal.screen()[:2] == ["frame", "  two"]
+            terminal.type("e")
+            assert terminal.end() == 0
+
+
+class TestWithoutTerminal:
+    def test_frames_are_printed_without_escape_codes_or_waiting(self, capsys, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        began = time.monotonic()
+        with Screen(fps=1) as screen:
+            assert not screen.interactive
+            for number in range(5):
+                assert screen.show(["..", "=="], np.zeros((2, 2, 3), np.uint8), [f"frame {number}"])
+                assert screen.wait() == []
+            assert screen.key() is None
+        assert time.monotonic() - began < 1.0
+        assert capsys.readouterr().out == "".join(f"..\n==\nframe {number}\n\n" for number in range(5))
+
+    @pytest.mark.parametrize("term", ["dumb", ""])
+    def test_a_terminal_that_cannot_move_its_cursor_gets_plain_frames_at_the_same_pace(self, term):
+        began = time.monotonic()
+        output, _ = drawn(
+            "from shared.terminal import Screen\n"
+            "with Screen(20) as screen:\n"
+            "    for number in range(10):\n"
+            "        screen.show([f'frame {number}'])\n"
+            "        screen.wait()\n",
+            TERM=term,
+        )
+        assert time.monotonic() - began > 10 / 20
+        assert "\x1b" not in output
+        assert output.split() == [word for number in range(10) for word in ("frame", str(number))]
+
+    def test_keys_that_come_from_a_file_are_not_waited_for(self):
+        output, _ = drawn(
+            "import os, sys; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"
+            "from shared.terminal import Screen\n"
+            "with Screen(20) as screen:\n"
+            "    screen.show(['frame'])\n"
+            "    assert screen.wait() == [] and screen.key() is None\n"
+        )
+        assert output.split() == ["frame"]
+
+
+class TestPace:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        class Clock:
+            now = 100.0
+
+        monkeypatch.setattr("shared.pace.time.monotonic", lambda: Clock.now)
+        return Clock
+
+    def test_a_late_frame_is_made_up_for(self, clock):
+        pace = Pace(fps=10)
+        clock.now += 0.13
+        assert pace.left() == 0.0
+        pace.advance()
+        assert pace.left() == pytest.approx(0.07)
+
+    def test_after_a_stall_frames_are_not_hurried(self, clock):
+        pace = Pace(fps=10)
+        clock.now += 60.0
+        pace.advance()
+        assert pace.left() == pytest.approx(0.1)
+
+    def test_the_screen_keeps_it(self):
+        with run(
+            "import time\n"
+            "from shared.terminal import Screen\n"
+            "with Screen(50) as screen:\n"
+            "    began = time.monotonic()\n"
+            "    for number in range(25):\n"
+            "        screen.show([str(number)])\n"
+            "        screen.wait()\n"
+            "print(f'took {time.monotonic() - began:.3f}.')\n"
+        ) as terminal:
+            assert terminal.end() == 0
+            assert 0.5 <= float(terminal.output.split("took ")[1].split(".\r")[0]) < 1.0
+
+    @pytest.mark.parametrize("fps", [0, -1, float("nan")])
+    def test_refuses_no_pace(self, fps):
+        with pytest.raises(ValueError, match="fps"):
+            Pace(fps)
