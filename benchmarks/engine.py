@@ -150,7 +150,9 @@ def whole_command(repeats):
             arithmetic = seven_products(settings, 20_000) * settings.episodes * 9
             began = time.perf_counter()
             subprocess.run(
-                [sys.executable, "-m", "catch_dqn.train", "--out", f"{folder}/run"], check=True, stdout=subprocess.DEVNULL
+                [sys.executable, "-m", "catch_dqn.train", "--out", f"{folder}/run"],
+                check=True,
+                stdout=subprocess.DEVNULL,
             )
             seconds = time.perf_counter() - began
             with open(f"{folder}/run/summary.json") as file:

@@ -3,3 +3,5 @@
 from gymnasium.envs.registration import register
 
 register(id="catch_dqn/Catch-v0", entry_point="catch_dqn.envs:CatchEnv")
+register(id="catch_dqn/CatchBall8-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 8})
+register(id="catch_dqn/CatchBall16-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 16})

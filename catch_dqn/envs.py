@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from catch_dqn.ball_game import BAR, NO_BALL, TIME_LIMIT, CatchBall
 from catch_dqn.game import COLUMNS, REACH, ROWS, Catch
 from shared.envs import GameEnv
 
@@ -30,4 +31,34 @@ class CatchEnv(GameEnv):
         cells = np.full((ROWS, COLUMNS, 3), BACKGROUND, np.uint8)
         cells[ROWS - 1, paddle - REACH : paddle + REACH + 1] = PADDLE
         cells[row, column] = OBJECT
+        return cells.repeat(CELL, axis=0).repeat(CELL, axis=1)
+
+
+class CatchBallEnv(GameEnv):
+    __doc__ = CatchBall.__doc__
+
+    def __init__(self, size, render_mode=None, starts="tutorial", time_limit=TIME_LIMIT):
+        super().__init__(CatchBall(size, starts), render_mode, time_limit=time_limit)
+
+    def _visible_balls(self, state):
+        """Row and column of each ball on the screen."""
+        rows, columns = self.game.rows(np, state)[0], state.columns[0]
+        shown = (columns != NO_BALL) & (rows < self.game.size)
+        return rows[shown], columns[shown]
+
+    def render_text(self, state):
+        """The screen as one line for each row: `o` a ball, `=` the bar, `.` nothing."""
+        size, bar = self.game.size, int(state.bar[0])
+        grid = [["."] * size for _ in range(size)]
+        grid[size - 1][bar : bar + BAR] = "=" * BAR
+        for row, column in zip(*self._visible_balls(state), strict=True):
+            grid[row][column] = "o"
+        return "\n".join("".join(line) for line in grid)
+
+    def render_pixels(self, state):
+        """The screen as a picture: uint8 [24 size, 24 size, 3]."""
+        size, bar = self.game.size, int(state.bar[0])
+        cells = np.full((size, size, 3), BACKGROUND, np.uint8)
+        cells[size - 1, bar : bar + BAR] = PADDLE
+        cells[self._visible_balls(state)] = OBJECT
         return cells.repeat(CELL, axis=0).repeat(CELL, axis=1)

@@ -10,7 +10,9 @@ from shared.settings import Settings
 class CatchSettings(Settings):
     """Settings of the falling-ball games."""
 
-    starts: str = option("tutorial", "starting positions: as in the tutorial, or all there are", choices=("tutorial", "all"))
+    starts: str = option(
+        "tutorial", "starting positions: as in the tutorial, or all there are", choices=("tutorial", "all")
+    )
 
 
 CATCH_TUTORIAL = CatchSettings(

@@ -14,6 +14,7 @@ QUARTERS = 4  # positions and speeds are counted in quarter cells, so that they 
 TOP_SPEED = 6  # quarter cells per step
 
 START_GAP, LEAST_GAP = 30, 18  # free cells between ceiling and floor
+MARGIN = 2  # rows of rock above and below that always remain
 NARROWS_EVERY, NARROWS_AT = 48, 12  # columns from one narrowing by a cell to the next, and the remainder they stand at
 BLOCK_EVERY, BLOCK_WIDTH, BLOCK_HEIGHT = 24, 3, 8
 PASSAGE = 7  # free cells on one side of a block, at least
@@ -49,7 +50,7 @@ class Cave:
     | Craft | 2 x 2 cells at columns 8-9; its height is exact to a quarter cell and drawn rounded |
     | Start | in the middle of a straight passage of 30 rows, one screen long; speed 0 |
     | Step | the speed changes by 0.25 cells/step, upwards while the button is held, else downwards, and stays within 1.5; the craft moves by it; the cave moves one column to the left |
-    | Ceiling, floor | each new column, both shift together by -1, 0 or 1 cell, whichever fit on the screen with a row of rock to spare, with equal chances |
+    | Ceiling, floor | each new column, both shift together by -1, 0 or 1 cell, whichever leave 2 rows of rock at either edge of the screen, with equal chances |
     | Narrowing | every 48 columns either the ceiling or the floor comes one cell closer, until 18 are left between them |
     | Blocks | every 24 columns, 3 columns wide, 8 rows high, anywhere between ceiling and floor that leaves 7 free cells above or below; ceiling and floor run level beside it |
     | End | when the craft, as drawn, touches ceiling, floor or block |
@@ -104,8 +105,8 @@ class Cave:
 
         narrows = xp.logical_and(column % NARROWS_EVERY == NARROWS_AT, floor - ceiling > LEAST_GAP)
         narrows = xp.array(narrows, dtype="int32")
-        lowest = xp.maximum(narrows - 1, 1 - ceiling)
-        highest = xp.minimum(1, ROWS - 1 - floor + narrows)
+        lowest = xp.maximum(narrows - 1, MARGIN - ceiling)
+        highest = xp.minimum(1, ROWS - MARGIN - floor + narrows)
         shift = lowest + self._pick(xp, draw, highest - lowest + 1)
         shift = xp.where(beside_block, 0, shift)
 
@@ -146,7 +147,7 @@ class Cave:
         rock = xp.clip(ceiling - top, 0, SHRINK) + xp.clip(top + SHRINK - floor, 0, SHRINK)
         rock = rock + self._shared(xp, top, block, BLOCK_HEIGHT)  # cells of rock in each pair of rows, [N, 24, 51]
         rock = rock[:, :, :-1] + rock[:, :, 1:]  # in each square of 2 x 2 cells, [N, 24, 50]
-        rock = xp.stack([rock[:, :, frame :: SHRINK][:, :, : COLUMNS // SHRINK] for frame in range(FRAMES)], axis=-1)
+        rock = xp.stack([rock[:, :, frame::SHRINK][:, :, : COLUMNS // SHRINK] for frame in range(FRAMES)], axis=-1)
 
         craft = CRAFT * self._shared(xp, top, xp.array(state.rows, dtype="int32")[:, None], CRAFT)  # [N, 24, 4]
         newest = xp.arange(FRAMES) == FRAMES - 1

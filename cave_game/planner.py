@@ -1,70 +1,142 @@
-"""A planner: the upper bound that a trained agent is measured by. `python -m cave_game.planner --caves 1000`.
+"""A planner: the upper bound that an agent is measured by. `python -m cave_game.planner --caves 1000` flies them all.
 
-It knows what the screen shows and how fast the craft flies, and keeps to flights that get through all of it.
+It knows what the screen shows and how fast the craft is, and keeps to flights that get through all that is in view.
+A set of heights is one integer: bit h stands for a height of h quarter cells. So a step of every craft in the set is
+one shift, and all flights through a screen are found in a few thousand operations on integers.
 """
 
-import argparse
+import time
 
 import numpy as np
 
 from cave_game.game import (
     BLOCK_HEIGHT,
-    COLUMNS,
     CRAFT,
     CRAFT_COLUMN,
     FRAMES,
     HELD,
-    NO_BLOCK,
     QUARTERS,
     RELEASED,
-    ROWS,
     TOP_SPEED,
 )
 
 SPEEDS = range(-TOP_SPEED, TOP_SPEED + 1)  # quarter cells per step
-AHEAD = COLUMNS - CRAFT_COLUMN - CRAFT  # steps until the craft's right edge stands at the last column on screen
+LOOK_EVERY = 12  # steps flown before the planner looks again: 26 columns of its plan are then still ahead
 
 
-def free_heights(ceiling, floor, block):
-    """Where the craft, drawn, touches nothing.
+class Planner:
+    """A player for `cave_game.players.fly`: it plans a way through the whole screen, and again every 12 steps."""
+
+    def __init__(self):
+        self._plans = {}  # number of the cave -> (distance at which it looked, actions from there on)
+
+    def __call__(self, state):
+        """The action for each of N games, int32 [N]."""
+        return np.array([self._action(cave, state) for cave in range(len(state.height))], np.int32)
+
+    def _action(self, cave, state):
+        distance = int(state.distance[cave])
+        looked, actions = self._plans.get(cave, (0, ()))
+        if not 0 <= distance - looked < len(actions):
+            looked, actions = distance, plan(state, cave)[:LOOK_EVERY]
+            self._plans[cave] = looked, actions
+        return actions[distance - looked]
+
+
+def plan(state, cave=0):
+    """The actions that fly one cave up to the right edge of the screen: a list of 38.
+
+    Where both actions have a way on, the one that ends nearer to the middle between ceiling and floor is taken; where
+    none has (never yet seen), the button stays released.
 
     Args:
-        ceiling, floor, block: the profiles of two neighbouring columns, ints [2] each.
-
-    Returns a set of heights in quarter cells as the bits of one integer: bit h stands for height h.
+        state: a `cave_game.game.State`.
+        cave: which of its games.
     """
-    rows = set(range(max(ceiling), min(floor) - CRAFT + 1))
-    for top in block:
-        rows -= set(range(top - CRAFT + 1, top + BLOCK_HEIGHT))
-    # Heights are drawn rounded: those from two quarters above a row to one below it.
-    return sum(((1 << QUARTERS) - 1) << (row * QUARTERS) for row in rows) >> QUARTERS // 2
+    columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)  # where the craft's left edge will be after 1 step, 2, ...
+    ceiling, floor, block = (profile[cave, columns].tolist() for profile in (state.ceiling, state.floor, state.block))
+    height, speed = int(state.height[cave]), int(state.speed[cave])
+    actions = []
+    for column, ways in enumerate(ways_through(ceiling, floor, block)):
+        middle = QUARTERS * (ceiling[column] + floor[column] - CRAFT) // 2
+        choices = []
+        for action in (RELEASED, HELD):
+            next_speed = accelerate(speed, action)
+            next_height = max(0, height + next_speed)
+            dead_end = not ways[next_speed] >> next_height & 1
+            choices.append((dead_end, abs(next_height + next_speed - middle), action, next_height, next_speed))
+        _, _, action, height, speed = min(choices)
+        actions.append(action)
+    return actions
 
 
-def safe_heights(ceiling, floor, block):
-    """From where one can fly on to the end of the given columns: reachability, backwards from there.
+def accelerate(speed, action):
+    """The speed after a step, as `Cave.step` has it, in quarter cells per step."""
+    return max(-TOP_SPEED, min(speed + 1 - 2 * action, TOP_SPEED))
+
+
+NEXT_SPEEDS = [(speed, accelerate(speed, RELEASED), accelerate(speed, HELD)) for speed in SPEEDS]
+
+
+def ways_through(ceiling, floor, block):
+    """From where one can fly on through all the given columns: reachability, from the last one backwards.
 
     Args:
-        ceiling, floor, block: the profiles from the craft's left column on, ints [n] each.
+        ceiling, floor, block: the profiles of the columns ahead, ints [n] each.
 
-    Returns a list over steps 0..n - 2; each is a dict from a speed to the set of heights (as `free_heights`) at
-    which a craft that arrives with this speed hits nothing now and has a way through all the columns that follow.
+    Returns for each step, 0..n - 2, a dict from speed to a set of heights: those at which a craft that arrives with
+    this speed touches nothing now and can go on to the end.
     """
-    steps = []
-    following = dict.fromkeys(SPEEDS, -1)  # beyond the last column everything is as good
-    for left in reversed(range(len(ceiling) - 1)):
-        pair = slice(left, left + CRAFT)
-        free = free_heights(ceiling[pair], floor[pair], block[pair])
-        following = {speed: free & _may_become(following, speed) for speed in SPEEDS}
-        steps.append(following)
+    steps, onwards = [], dict.fromkeys(SPEEDS, -1)  # beyond the last column every height will do
+    for left in reversed(range(len(ceiling) - CRAFT + 1)):
+        under = slice(left, left + CRAFT)
+        free = free_heights(ceiling[under], floor[under], block[under])
+        before = {}  # speed -> heights from which a step at this speed leads to a way on
+        for speed in SPEEDS:
+            before[speed] = onwards[speed] >> speed if speed >= 0 else onwards[speed] << -speed
+        onwards = {speed: free & (before[down] | before[up]) for speed, down, up in NEXT_SPEEDS}
+        steps.append(onwards)
     return steps[::-1]
 
 
-def _may_become(following, speed):
-    """The heights from which one of the two actions leads into `following`."""
-    up, down = max(speed - 1, -TOP_SPEED), min(speed + 1, TOP_SPEED)
-    return _shift(following[up], up) | _shift(following[down], down)
+def free_heights(ceiling, floor, block):
+    """The set of heights at which the craft, as drawn, touches nothing in the columns that it covers, ints [2] each."""
+    free = _drawn_between(max(ceiling), min(floor) - CRAFT)
+    for top in block:
+        free &= ~_drawn_between(top - CRAFT + 1, top + BLOCK_HEIGHT - 1)
+    return free
 
 
-def _shift(heights, speed):
-    """The heights that one step at `speed` turns into `heights`."""
-    return heights >> speed if speed >= 0 else heights << -speed
+def _drawn_between(first, last):
+    """The heights that are drawn at rows `first` to `last`: rounding takes two quarters above a row, one below."""
+    return (1 << QUARTERS * (last + 1) - QUARTERS // 2) - (1 << max(0, QUARTERS * first - QUARTERS // 2))
+
+
+def main(argv):
+    """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
+    from cave_game.players import STEPS, fly
+    from shared.cli import Parser
+    from shared.errors import UserError
+
+    parser = Parser("cave_game.planner", "Fly many caves with the planner: every one of them can be flown.")
+    parser.add_argument("--caves", type=int, default=1000, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the caves (default: %(default)s)")
+    arguments = parser.parse_args(argv)
+    if arguments.caves < 1:
+        raise UserError(f"--caves {arguments.caves}: out of range; give a value of at least 1")
+    if arguments.seed < 0:
+        raise UserError(f"--seed {arguments.seed}: out of range; give a value of at least 0")
+    began = time.monotonic()
+    flights = fly(Planner(), arguments.caves, arguments.seed)
+    flown = int(np.sum(flights.scores == STEPS))
+    print(
+        f"{flown} of {arguments.caves} caves flown for {STEPS} steps in {time.monotonic() - began:.0f} s; "
+        f"fewest steps survived: {flights.scores.min():.0f}"
+    )
+    return 0 if flown == arguments.caves else 1
+
+
+if __name__ == "__main__":
+    from shared.cli import command
+
+    command(main)

@@ -5,7 +5,6 @@ settings of known type and range, and the layers are built by us: Keras' own des
 name, are never given a foreign configuration.
 """
 
-import dataclasses
 import math
 import re
 from collections.abc import Callable
@@ -217,8 +216,7 @@ def output_shapes(architecture, path):
         if layer.kind == "InputLayer":
             shapes[layer.name] = layer.settings["shape"]
             continue
-        inputs = [(None, *shapes[name]) for name in layer.inputs]
-        inputs = inputs if kind.many_inputs else inputs[0]
+        inputs = _one_or_list([(None, *shapes[name]) for name in layer.inputs])
         try:
             shape = kind.layer_class(**layer.settings).compute_output_shape(inputs)[1:]
             fits = all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
@@ -230,29 +228,35 @@ def output_shapes(architecture, path):
         shapes[layer.name] = tuple(shape)
         total += sum(math.prod(weights) for weights in kind.weight_shapes(layer.settings, inputs))
         if total > MAX_WEIGHTS:
-            raise UserError(f"{path}: layer {layer.name}: the network has more than {MAX_WEIGHTS:,} weights; make it smaller")
+            raise UserError(
+                f"{path}: layer {layer.name}: more than {MAX_WEIGHTS:,} weights up to here; make it smaller"
+            )
     return shapes
 
 
 def build(architecture, path):
     """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
     output_shapes(architecture, path)
+    ordered = in_order(architecture, path)
+    made = {layer.name: KINDS[layer.kind].layer_class(name=layer.name, **layer.settings) for layer in ordered}
+    if architecture.sequential:
+        return keras.Sequential(list(made.values()))
     tensors = {}
-    for layer in in_order(architecture, path):
-        made = KINDS[layer.kind].layer_class(name=layer.name, **layer.settings)
+    for layer in ordered:
         if layer.kind == "InputLayer":
-            tensors[layer.name] = made.output
+            tensors[layer.name] = made[layer.name].output
             continue
-        inputs = [tensors[name] for name in layer.inputs]
         try:
-            tensors[layer.name] = made(inputs if KINDS[layer.kind].many_inputs else inputs[0])
+            tensors[layer.name] = made[layer.name](_one_or_list([tensors[name] for name in layer.inputs]))
         except (ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path}: layer {layer.name}: {layer.kind} does not fit its input ({reason})") from None
     inputs = [tensors[layer.name] for layer in architecture.layers if layer.kind == "InputLayer"]
-    outputs = [tensors[name] for name in architecture.outputs]
-    model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
-    return keras.Sequential(model.layers) if architecture.sequential else model
+    return keras.Model(_one_or_list(inputs), _one_or_list([tensors[name] for name in architecture.outputs]))
+
+
+def _one_or_list(items):
+    return items[0] if len(items) == 1 else items
 
 
 def to_plain(architecture):

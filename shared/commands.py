@@ -122,6 +122,7 @@ def _refuse_other_settings(arguments, settings, config):
 
 
 def _train(run, experiment, settings, engine, resume):
+    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import plotting, storage, training
 
     began = time.monotonic()
@@ -154,8 +155,12 @@ def evaluate(argv, package, experiments):
     """`python -m <package>.evaluate`; arguments as for `train`."""
     parser = Parser(f"{package}.evaluate", "Play greedily and score a trained agent.")
     add_weights_arguments(parser, package, experiments)
-    parser.add_argument("--episodes", type=whole_number, default=FINAL_EPISODES, help="random games (default: %(default)s)")
-    parser.add_argument("--seed", type=whole_number, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)")
+    parser.add_argument(
+        "--episodes", type=whole_number, default=FINAL_EPISODES, help="random games (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     if arguments.episodes < 1:

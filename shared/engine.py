@@ -69,7 +69,7 @@ class Engine:
         UserError: if replay memory would not fit into the machine's memory.
     """
 
-    def __init__(self, game, model, optimizer, loss, settings, block=4000):
+    def __init__(self, game, model, optimizer, loss, settings, block=1000):
         self.game, self.model, self.optimizer, self.loss, self.settings = game, model, optimizer, loss, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)

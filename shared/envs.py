@@ -19,18 +19,21 @@ class GameEnv(gymnasium.Env):
         render_mode: `"ansi"` (a string), `"rgb_array"` (uint8 [H, W, 3]), `"human"` (drawn while playing,
             in a window or, where there can be none, as text) or None.
         observation_space: what `game.observe` returns; default: values from 0 to 1 of the game's shape.
+        time_limit: steps after which an episode is truncated; None: it is not.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 10}
 
-    def __init__(self, game, render_mode=None, observation_space=None):
+    def __init__(self, game, render_mode=None, observation_space=None, time_limit=None):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: choose one of {self.metadata['render_modes']}")
         self.game = game
         self.render_mode = render_mode
         self.action_space = gymnasium.spaces.Discrete(game.num_actions)
         self.observation_space = observation_space or gymnasium.spaces.Box(0.0, 1.0, game.observation_shape, np.float32)
+        self.time_limit = time_limit
         self.state = None
+        self._steps = 0
         self._window, self._no_display = None, False
 
     def _draws(self, count):
@@ -44,6 +47,7 @@ class GameEnv(gymnasium.Env):
         super().reset(seed=seed)
         given = (options or {}).get("state")
         self.state = given if given is not None else self.game.reset(np, self._draws(self.game.reset_draws))
+        self._steps = 0
         if self.render_mode == "human":
             self.render()
         return self._observation(), {}
@@ -55,9 +59,11 @@ class GameEnv(gymnasium.Env):
         self.state, reward, terminated = self.game.step(
             np, self.state, np.array([action], np.int32), self._draws(self.game.step_draws)
         )
+        self._steps += 1
+        truncated = self.time_limit is not None and self._steps >= self.time_limit
         if self.render_mode == "human":
             self.render()
-        return self._observation(), float(reward[0]), bool(terminated[0]), False, {}
+        return self._observation(), float(reward[0]), bool(terminated[0]), truncated, {}
 
     def render(self):
         """Show the present state in the chosen render mode."""

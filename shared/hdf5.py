@@ -54,7 +54,8 @@ class WeightsFile:
     """What an HDF5 file written by some version of Keras holds.
 
     `layout` is "legacy" or "v3" (`shared/hdf5_child.py` tells them apart by content). `layers` lists those that have
-    weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its variables, if saved.
+    weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its variables, where
+    saved.
     `attributes` has what there is of `model_config`, `training_config`, `keras_version`, `backend`, `optimizer_class`.
     """
 
@@ -81,22 +82,33 @@ def parse(data, path):
     hostile = UserError(f"{path}: damaged or hostile HDF5 file; choose another")
     try:
         answer = subprocess.run(
-            command, input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=WALL_SECONDS
+            command,
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=WALL_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise hostile from None
     except OSError as error:
-        raise UserError(f"{path}: no process could be started to read it ({error.strerror}); free some memory") from None
+        raise UserError(
+            f"{path}: no process could be started to read it ({error.strerror}); free some memory"
+        ) from None
     if answer.returncode != 0:
         raise hostile
     try:
-        return _checked(answer.stdout, path)
+        return read_answer(answer.stdout, path)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise hostile from None
 
 
-def _checked(answer, path):
-    """Turn the child's answer into a `WeightsFile`; any exception means that the child was not itself any more."""
+def read_answer(answer, path):
+    """Turn the child's answer into a `WeightsFile`.
+
+    Raises `UserError` with the child's reason to refuse the file; any other exception means that the child was not
+    itself any more.
+    """
     end = answer.index(b"\n", 0, MAX_HEADER)
     header = json.loads(answer[:end])
     if "refused" in header:

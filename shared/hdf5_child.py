@@ -196,7 +196,7 @@ def _take(datasets, affordable, chunks):
     return listed
 
 
-def _limit_this_process(memory, seconds):
+def limit_this_process(memory, seconds):
     """Bound the address space and the CPU time where the system can; the parent's clock bounds the rest."""
     try:
         import resource
@@ -212,19 +212,18 @@ def _limit_this_process(memory, seconds):
         resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def main():
-    """Answer one request: `hdf5_child.py MEMORY SECONDS`, the file on stdin."""
-    memory, seconds = map(int, sys.argv[1:])
-    _limit_this_process(memory, seconds)
+def answer(data):
+    """What to write on stdout about the bytes of a file: the header as a line of JSON, then the arrays' bytes."""
     body = b""
     try:
-        header, body = parse(sys.stdin.buffer.read())
+        header, body = parse(data)
     except Refused as refusal:
         header = {"refused": str(refusal)}
     except Exception as error:  # h5py raises nearly every kind on a damaged file
-        header = {"refused": f"damaged, or not an HDF5 file ({type(error).__name__})"}
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + body)
+        header = {"refused": f"damaged HDF5 file ({type(error).__name__})"}
+    return json.dumps(header).encode() + b"\n" + body
 
 
 if __name__ == "__main__":
-    main()
+    limit_this_process(*map(int, sys.argv[1:]))  # bytes of memory, seconds of CPU time
+    sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))

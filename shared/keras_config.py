@@ -1,4 +1,4 @@
-"""The configurations that Keras 1, 2 and 3 write, read as plain data (`model.to_yaml()`, `to_json()`, `get_config()`)."""
+"""What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
 
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ def parse(document, path):
         return _sequential(config, path)
     if kind in ("Model", "Functional") and isinstance(config, dict):
         return _functional(config, path)
-    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional); choose another file")
+    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
 
 
 def plain_layer(layer, path):

@@ -7,10 +7,7 @@ of marshalled Python code, fed by inputs `action` and `y_true`. The numbers are 
 code is ever looked at.
 """
 
-import sys
 from pathlib import Path
-
-import numpy as np
 
 from shared.errors import UserError
 
@@ -37,12 +34,10 @@ def load_legacy_model(architecture_path, weights_path=None):
     if data.startswith(hdf5.SIGNATURE):
         stored = hdf5.parse(data, architecture_path)
         if "model_config" not in stored.attributes:
-            raise UserError(f"{architecture_path}: holds weights without their architecture; give its YAML or JSON first")
+            raise UserError(f"{architecture_path}: holds weights only; give its YAML or JSON first")
         data = stored.attributes["model_config"].encode()
     elif weights_path is None:
         raise UserError(f"{architecture_path}: holds an architecture without weights; give the HDF5 file as well")
-    if len(data) > safe_yaml.MAX_FILE:
-        raise UserError(f"{architecture_path}: larger than the {safe_yaml.MAX_FILE:,} bytes allowed here")
     whole = keras_config.parse(safe_yaml.parse(data, architecture_path, keras_1=True), architecture_path)
     if weights_path is not None and Path(weights_path) != Path(architecture_path):
         stored = hdf5.parse(files.read_bytes(weights_path, hdf5.MAX_FILE), weights_path)
@@ -57,6 +52,19 @@ def load_legacy_model(architecture_path, weights_path=None):
     pairs = _pair(model, targets, whole, stored)
     storage.assign(storage.stage(pairs, weights_path))
     return model
+
+
+def open_model(architecture_path, weights_path):
+    """A model from files of ours (`shared.storage.load_model`) or of Keras 1 and 2 (`load_legacy_model`).
+
+    Which they are is seen from the content. Raises `UserError` when they cannot be loaded.
+    """
+    from shared import files, hdf5, safe_yaml, storage
+
+    data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
+    if data.startswith(hdf5.SIGNATURE) or "class_name" in safe_yaml.parse(data, architecture_path, keras_1=True):
+        return load_legacy_model(architecture_path, weights_path)
+    return storage.load_model(architecture_path, weights_path)
 
 
 def without_losses(graph, path):
@@ -77,7 +85,7 @@ def without_losses(graph, path):
     kept = tuple(layer for layer in graph.layers if layer.name in needed)
     for layer in kept:
         if layer.class_name == LAMBDA:
-            raise UserError(f"{path}: layer {layer.name}: a Lambda holds Python code, which is never run; choose another file")
+            raise UserError(f"{path}: layer {layer.name}: a Lambda holds Python code, which is never run")
     return graph._replace(layers=kept, outputs=tuple(outputs))
 
 
@@ -96,7 +104,7 @@ def channels_last(graph, path):
         if layer.class_name not in ("Flatten", "InputLayer") and layer.channels_first is not None
     }
     if len(stated) > 1:
-        raise UserError(f"{path}: layers {stated[True]} and {stated[False]} differ in where the channels are; not supported")
+        raise UserError(f"{path}: layers {stated[True]} and {stated[False]} differ in where the channels are")
     shapes = [layer.settings["shape"] for layer in layers if layer.kind == "InputLayer"]
     # Without a convolution nothing says where the channels are; screens are square, so the odd one out is they.
     first = next(iter(stated), any(len(shape) == 3 and shape[0] != shape[1] == shape[2] for shape in shapes))
@@ -137,7 +145,9 @@ def _targets(model, graph, first, path):
             raise UserError(f"{path}: layer {layer.name}: {layer.class_name} on channels-first data is not supported")
         if layer.is_keras_1 and first:
             rows, columns, channels, filters = made.kernel.shape
-            weights[0] = Target(made.kernel, (filters, channels, rows, columns), lambda kernel: kernel.transpose(2, 3, 1, 0))
+            weights[0] = Target(
+                made.kernel, (filters, channels, rows, columns), lambda kernel: kernel.transpose(2, 3, 1, 0)
+            )
         if weights:
             targets[layer.name] = weights
     for name in graph.outputs:

@@ -23,7 +23,8 @@ def clipped_huber(y_true, y_pred, delta=1.0):
     Methods), and the loss of Huber (1964).
 
     Args:
-        y_true, y_pred: float32 [B, A].
+        y_true: float32 [B, A], what the values should have been.
+        y_pred: float32 [B, A], the values.
         delta: from which error on the loss is a straight line.
 
     Returns float32 [B].
@@ -40,6 +41,7 @@ def masked_clipped_huber(q, action, target, delta=1.0):
         q: float32 [B, A], action values.
         action: int32 [B], the action taken.
         target: float32 [B], what its value should have been.
+        delta: from which error on the loss is a straight line.
 
     Returns float32 [B].
     """

@@ -34,7 +34,7 @@ def copy_weights(source, target, tau=1.0):
     target ← (1 - tau) target + tau source (Lillicrap et al. 2015, algorithm 1). At tau = 1 it is a copy, to the bit.
     """
     for ours, theirs in zip(target.weights, source.weights, strict=True):
-        ours.assign((1.0 - tau) * ours + tau * theirs)
+        ours.assign(theirs if tau == 1.0 else (1.0 - tau) * ours + tau * theirs)
 
 
 # -- a model with the loss inside (T3, "Tips 3") ------------------------------------------------------------------

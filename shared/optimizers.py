@@ -30,9 +30,7 @@ class RMSPropGraves(keras.optimizers.Optimizer):
         name, **kwargs: of `keras.optimizers.Optimizer`.
     """
 
-    def __init__(
-        self, learning_rate=1e-4, alpha=0.95, momentum=0.9, epsilon=1e-4, name="rmsprop_graves", **kwargs
-    ):
+    def __init__(self, learning_rate=1e-4, alpha=0.95, momentum=0.9, epsilon=1e-4, name="rmsprop_graves", **kwargs):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.alpha, self.momentum, self.epsilon = alpha, momentum, epsilon
 

@@ -116,6 +116,7 @@ def play(argv, package, experiments, stages):
 
     fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
     env = experiment.env(settings, render_mode="rgb_array")
+    policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
     for path in recordings:
         played = record(path, env, policy, episodes=config.episodes, fps=fps, seed=config.seed)
         print(f"recorded: {path}")

@@ -225,6 +225,7 @@ def _dress(axis, panel, has_positive):
         axis.set_yscale("log")
     axis.set_ylim(*panel.limits)
     axis.margins(x=0.02)
+    axis.set_xlim(left=0)
     if panel.published is not None:
         axis.axhline(panel.published, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
         axis.annotate(

@@ -18,7 +18,7 @@ from shared.checkpoint import FOLDER as CHECKPOINTS
 from shared.errors import UserError
 
 ROOT = Path("runs")
-CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
+CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
 
 
 class Run:
@@ -127,17 +127,19 @@ class Run:
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def _take_lock(self):
-        self._lock = (self.path / "lock").open("w")
+        self._lock = (self.path / LOCK).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"{self.path}: another process is training here; wait for it or give another --out") from error
+            raise UserError(
+                f"{self.path}: another process is training here; wait for it or give another --out"
+            ) from error
 
     def _clear(self):
         for path in self.path.iterdir():
             if path.is_dir() and path.name == CHECKPOINTS:
                 shutil.rmtree(path)
-            elif path.is_file() and path.name != "lock":
+            elif path.is_file() and path.name != LOCK:
                 path.unlink()
 
 

@@ -34,6 +34,8 @@ def parse(data, path, keras_1=False):
 
     Returns dicts, lists, str, int, float, bool and None. Raises `UserError` saying what was found and where.
     """
+    if len(data) > MAX_FILE:
+        raise UserError(f"{path}: larger than the {MAX_FILE:,} bytes allowed here; choose another file")
     try:
         text = data.decode("utf-8-sig")
         _check_events(text, path, PLAIN_TAGS | KERAS_1_TAGS if keras_1 else PLAIN_TAGS)
@@ -143,7 +145,8 @@ def _integer(loader, node):
 
 
 def _float(loader, node):
-    return float(re.sub(r"\.(?=[iInN])", "", loader.construct_scalar(node)))  # `.inf` and `.nan` are Python's inf and nan
+    text = loader.construct_scalar(node)
+    return float(re.sub(r"\.(?=[iInN])", "", text))  # YAML writes .inf and .nan, Python inf and nan
 
 
 _PlainLoader.add_constructor(_CORE + "int", _integer)

@@ -18,7 +18,9 @@ class Settings:
     games: int = option(1, "games played side by side", low=1)
     time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
     hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)
-    optimizer: str = option("adam", "gradient descent rule", choices=("sgd", "rmsprop", "rmsprop-graves", "adam", "nadam"))
+    optimizer: str = option(
+        "adam", "gradient descent rule", choices=("sgd", "rmsprop", "rmsprop-graves", "adam", "nadam")
+    )
     learning_rate: float = option(1e-3, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
     learning_rate_decay: int = option(0, "environment steps from the first to the last step size, 0: no change", low=0)

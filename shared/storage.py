@@ -17,34 +17,30 @@ import h5py
 import keras
 import numpy as np
 
-from shared import architecture, files, hdf5, keras_config, safe_yaml
+from shared import architecture, files, hdf5, keras_config, losses, optimizers, safe_yaml
 from shared.errors import UserError
-from shared.losses import ClippedHuber
-from shared.optimizers import RMSPropGraves
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 FORMAT = 1
 HEADING = "# A Keras model. Read it with shared.storage.load_model(this file, its weights).\n"
-OPTIMIZERS = {
-    "SGD": keras.optimizers.SGD,
-    "RMSprop": keras.optimizers.RMSprop,
-    "Adam": keras.optimizers.Adam,
-    "Nadam": keras.optimizers.Nadam,
-    "RMSPropGraves": RMSPropGraves,
-}
-LOSSES = {
-    "MeanSquaredError": keras.losses.MeanSquaredError,
-    "Huber": keras.losses.Huber,
-    "ClippedHuber": ClippedHuber,
-}
+OPTIMIZERS = {made.__name__: made for made in optimizers.OPTIMIZERS.values()}
+LOSSES = {made.__name__: made for made in (*losses.LOSSES.values(), keras.losses.Huber)}
+# What every optimizer has, at its default.
+COMMON = {key: value for key, value in keras.optimizers.Optimizer(0.0).get_config().items() if key != "learning_rate"}
 LOSS_FUNCTIONS = {"mean_squared_error": "MeanSquaredError", "huber": "Huber"}
 SCHEDULES = {
     "PolynomialDecay": keras.optimizers.schedules.PolynomialDecay,
     "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay,
     "CosineDecay": keras.optimizers.schedules.CosineDecay,
 }
-# Settings of a Keras layer that change its training and that the YAML does not keep.
-TRAINING_ONLY = ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint")
+# Settings of a Keras layer that change its training only, and that the YAML does not keep.
+TRAINING_ONLY = (
+    "kernel_regularizer",
+    "bias_regularizer",
+    "activity_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+)
 
 
 class Saved(NamedTuple):
@@ -210,7 +206,9 @@ def _values(path, layer, array, variable):
         wanted = "floating-point" if kind == "f" else "whole"
         raise UserError(f"{where} holds {array.dtype}, not {wanted} numbers; choose another file")
     if array.values is None:
-        raise UserError(f"{where} of {math.prod(array.shape):,} numbers is more than the file holds; choose another file")
+        raise UserError(
+            f"{where} of {math.prod(array.shape):,} numbers is more than the file holds; choose another file"
+        )
     with np.errstate(over="ignore"):
         values = array.values.astype(variable.dtype)
     if not np.isfinite(values).all():
@@ -293,13 +291,15 @@ def _describe(model, path):
         raise UserError(f"{path}: a {type(model).__name__} cannot be written as YAML; use Sequential or Functional")
     config = json.loads(json.dumps(model.get_config(), default=str))
     graph = keras_config.parse({"class_name": type(model).__name__, "config": config}, path)
-    layers = []
     for layer in graph.layers:
         lost = [key for key in TRAINING_ONLY if layer.config.get(key) is not None]
-        lost += ["channels first"] * (layer.channels_first is True) + ["not trainable"] * (not layer.config.get("trainable", True))
+        if layer.channels_first:
+            lost.append("data_format channels_first")
+        if not layer.config.get("trainable", True):
+            lost.append("trainable: false")
         if lost:
-            raise UserError(f"{path}: layer {layer.name}: {lost[0]}: not supported in YAML; save the weights alone")
-        layers.append(keras_config.plain_layer(layer, path))
+            raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported in YAML; save the weights alone")
+    layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     return architecture.Architecture(tuple(layers), graph.outputs, graph.sequential)
 
 
@@ -321,9 +321,16 @@ def _to_section(thing, table, where):
         config["learning_rate"] = float(str(np.float32(rate)))  # 0.001, not 0.0010000000474974513
     elif rate is not None:
         config["learning_rate"] = _to_section(thing._learning_rate, SCHEDULES, f"{where} {name}: learning rate")
-    common = keras.optimizers.Optimizer(0.0).get_config()
-    settings = {key: value for key, value in config.items() if key not in common or value != common[key]}
-    return {"class": name} | {key: value for key, value in settings.items() if key not in ("name", "dtype")}
+    settings = {key: value for key, value in config.items() if key in _constructor_settings(type(thing))}
+    return {"class": name} | {
+        key: value for key, value in settings.items() if key not in COMMON or value != COMMON[key]
+    }
+
+
+def _constructor_settings(made):
+    """The names of what a constructor takes, `**kwargs` standing for what all optimizers have in common."""
+    names = set(inspect.signature(made).parameters)
+    return (names | set(COMMON) if "kwargs" in names else names) - {"name", "dtype", "kwargs"}
 
 
 def _from_section(section, table, where):
@@ -334,15 +341,12 @@ def _from_section(section, table, where):
         raise UserError(f"{where}: needs class, one of {', '.join(table)}")
     made = table[section["class"]]
     settings = {key: value for key, value in section.items() if key not in ("class", "state")}
-    known = {*inspect.signature(made).parameters} | {*keras.optimizers.Optimizer(0.0).get_config()} - {"name", "kwargs"}
     for key, value in settings.items():
-        if key not in known:
+        if key not in _constructor_settings(made):
             raise UserError(f"{where}: {section['class']} has no setting {key}")
         if isinstance(value, dict) and key == "learning_rate":
             settings[key] = _from_section(value, SCHEDULES, f"{where}: learning_rate")
-        elif isinstance(value, (dict, list)) or (isinstance(value, float) and not math.isfinite(value)):
-            raise UserError(f"{where}: {key} {value!r:.60}: must be a number")
-        elif isinstance(value, str) and key != "reduction":
+        elif not (key == "reduction" or value is None or (isinstance(value, (int, float)) and math.isfinite(value))):
             raise UserError(f"{where}: {key} {value!r:.60}: must be a number")
     try:
         return made(**settings)

@@ -43,7 +43,7 @@ class Screen:
         self.on_terminal = _is_terminal(sys.stdout)  # a person may be watching: keep the pace
         # A person may be watching and typing, on a terminal that can move its cursor.
         self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
-        self._drawn = None  # window size and rows that stand on the screen now; None: unknown, draw everything
+        self._size_drawn = None  # the window's size at the last frame; None: something else stands on the screen
         self._stopping = False  # Ctrl-Z was pressed
 
     def __enter__(self):
@@ -95,7 +95,7 @@ class Screen:
         if not fits:
             complaint = ["window too small", f"needs {width} x {len(frame)}", f"has {columns} x {rows}"]
             frame = [line[:columns] for line in complaint[:rows]]
-        self._draw((columns, rows), frame)
+        self._draw(frame, (columns, rows))
         return fits
 
     def wait(self):
@@ -134,20 +134,13 @@ class Screen:
         """Columns and rows of the window."""
         return self._terminal.width or UNKNOWN_SIZE[0], self._terminal.height or UNKNOWN_SIZE[1]
 
-    def _draw(self, size, frame):
-        """Write the rows of `frame` that differ from what stands on the screen, in one go: no flicker."""
-        terminal, parts = self._terminal, []
-        if self._drawn is None or self._drawn[0] != size:
-            parts.append(terminal.clear)
-            before = []
-        else:
-            before = self._drawn[1]
-        for row in range(max(len(frame), len(before))):
-            line = frame[row] if row < len(frame) else ""
-            if row >= len(before) or line != before[row]:
-                parts += [terminal.move_xy(0, row), line, terminal.normal, terminal.clear_eol]
-        self._drawn = size, frame
-        self._write("".join(parts))
+    def _draw(self, frame, size):
+        """Write the whole frame over the last one in one go: no flicker, and nothing else that was printed stays."""
+        terminal = self._terminal
+        start = terminal.home if self._size_drawn == size else terminal.clear
+        rows = [f"{line}{terminal.normal}{terminal.clear_eol}" for line in frame]
+        self._size_drawn = size
+        self._write(start + "\r\n".join(rows) + terminal.clear_eos)
 
     def _paint(self, picture):
         """The picture as rows of text with colours, and its width in characters."""
@@ -189,7 +182,7 @@ class Screen:
         self._typing = terminal.cbreak()
         self._typing.__enter__()
         self._write(terminal.enter_fullscreen + terminal.hide_cursor + terminal.rmam)
-        self._drawn = None
+        self._size_drawn = None
 
     def _give_back(self):
         """Undo `_take`. A terminal that is gone (SIGHUP) cannot be written to; the rest is still undone."""

@@ -45,6 +45,7 @@ def load_trained(arguments, package, experiments):
     settings = next(iter(experiment.presets.values()))
     if config.get("game") == experiment.name:
         settings = from_json(experiment.settings_class, config["settings"])
+    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
 
     model = experiment.model(settings)

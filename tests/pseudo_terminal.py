@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"  # xterm's second screen
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # its cursor
+# Moving the cursor, erasing, any other escape code, a character.
+TOKEN = re.compile(r"\x1b\[([\d;]*H)|\x1b\[(2J|J|K)|(\x1b\[[?>\d;]*[a-zA-Z]|\x1bP.*?\x1b\\)|(.|\n)")
 PATIENCE = 30.0  # seconds; only a broken program waits that long
 
 # What a shell does for its child: a terminal of its own to be signalled from, and a way back from Ctrl-Z.
@@ -93,13 +95,21 @@ class PseudoTerminal:
         """Press keys."""
         os.write(self.master, keys.encode())
 
+    def hold(self, key, until):
+        """Hold a key down, which repeats it, until the output holds a text."""
+        deadline = time.monotonic() + PATIENCE
+        while until not in self.output:
+            assert time.monotonic() < deadline, f"{until!r} did not come; the output ends in {self.output[-400:]!r}"
+            self.type(key)
+            self._read(0.02)
+
     def signal(self, number):
         """Send a signal to the program."""
         os.killpg(os.tcgetpgrp(self.master), number)
 
-    def read_until(self, text, after=0):
+    def read_until(self, text, after=0, patience=PATIENCE):
         """Read on until the output from position `after` on holds `text`; returns the position behind it."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while text not in self.output[after:]:
             assert time.monotonic() < deadline, f"{text!r} did not come; the output ends in {self.output[-400:]!r}"
             self._read(0.05)
@@ -143,19 +153,23 @@ class PseudoTerminal:
         )
 
     def screen(self):
-        """The rows of text that the output since the last clearing has left on the screen."""
-        rows, row, column = {}, 0, 0
+        """The rows of text that stand on the screen, or stood there when it was left."""
         shown = self.output[: self.output.rindex(LEFT)] if LEFT in self.output else self.output
-        for move, erase, code, text in re.findall(
-            r"\x1b\[(\d*(?:;\d*)?)H|\x1b\[([JK]|2J)|(\x1b\[[?\d;]*[a-zA-Z]|\x1b[()][A-B0]|\r|\n)|(.)", shown
-        ):
-            if text:
-                rows[row] = rows.get(row, "")[:column].ljust(column) + text + rows.get(row, "")[column + 1 :]
+        rows, row, column = {}, 0, 0
+        for position, erase, _, character in TOKEN.findall(shown):
+            if character == "\n":
+                row += 1
+            elif character == "\r":
+                column = 0
+            elif character:
+                line = rows.get(row, "").ljust(column)
+                rows[row] = line[:column] + character + line[column + 1 :]
                 column += 1
-            elif erase == "K":
-                rows[row] = rows.get(row, "")[:column]
-            elif erase:
+            elif erase == "2J":
                 rows = {}
-            elif not code:
-                row, column = (int(place or 1) - 1 for place in (move.split(";") if ";" in move else (1, 1)))
-        return [rows.get(row, "").rstrip() for row in range(max(rows, default=-1) + 1)]
+            elif erase:
+                rows = {index: line for index, line in rows.items() if index <= row or erase == "K"}
+                rows[row] = rows.get(row, "")[:column]
+            elif position:
+                row, column = (int(place) - 1 for place in (position[:-1] or "1;1").split(";"))
+        return [rows.get(row, "").rstrip() for row in range(max((i for i in rows if rows[i]), default=-1) + 1)]

@@ -78,9 +78,7 @@ def test_compiled_and_readable_loop_do_the_same(catch, small, changes):
     np.testing.assert_allclose(ops.convert_to_numpy(state.replay.discount_t), loop.agent.discount_t, rtol=1e-6)
     np.testing.assert_array_equal(ops.convert_to_numpy(state.replay.s_t), loop.agent.s_t)
     fresh = catch.model(settings)
-    pairs = zip(
-        engine.export().get_weights(), loop.agent.model.get_weights(), fresh.get_weights(), strict=True
-    )
+    pairs = zip(engine.export().get_weights(), loop.agent.model.get_weights(), fresh.get_weights(), strict=True)
     for compiled, readable, initial in pairs:
         scale = np.abs(readable).max()
         np.testing.assert_allclose(compiled, readable, rtol=1e-4, atol=1e-4 * scale)

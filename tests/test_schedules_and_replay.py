@@ -63,7 +63,9 @@ def test_ring_around_its_capacity(total):
         assert int(memory.a_tm1[slot]) == number
         assert float(memory.s_tm1[slot, 0]) == number
         assert float(memory.s_t[slot, 0]) == number + 0.5
-    assert sorted(ops.convert_to_numpy(memory.a_tm1).tolist()) == sorted([*expected.values(), *[0] * (6 - len(expected))])
+    assert sorted(ops.convert_to_numpy(memory.a_tm1).tolist()) == sorted(
+        [*expected.values(), *[0] * (6 - len(expected))]
+    )
 
 
 def test_blocks_of_games_replace_the_oldest():

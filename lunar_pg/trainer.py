@@ -1,0 +1,233 @@
+"""Training by policy gradients: play a batch of episodes, weigh each action by what came of it, make one update, repeat."""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
+from lunar_pg.collection import Collector
+from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits
+from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
+from shared.backend import compiled, value_and_gradients
+
+SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
+
+
+class TrainState(NamedTuple):
+    """What training has come to, apart from the weights."""
+
+    iteration: int
+    steps: int  # environment steps taken
+
+
+class Report(NamedTuple):
+    """What one iteration brought."""
+
+    score: np.ndarray  # float64 [E], the sum of each episode's rewards
+    length: np.ndarray  # int [E], in environment steps
+    loss: float  # of the policy, mean over the updates
+    value_loss: float  # of the baseline, 0 without one
+    entropy: float  # nats
+
+
+class Batch(NamedTuple):
+    """The steps of all episodes laid end to end, padded to B rows."""
+
+    observation: np.ndarray  # float32 [B, D]
+    action: np.ndarray  # int32 [B]
+    weight: np.ndarray  # float32 [B], how good the action was
+    target: np.ndarray  # float32 [B], what the baseline should have said
+    counts: np.ndarray  # float32 [B], 1 for a step, 0 for padding
+
+
+class Trainer:
+    """Trains a policy, and a baseline if there is one.
+
+    Args:
+        make_env: () -> a Gymnasium environment whose episodes end within its time limit.
+        policy: of `lunar_pg.policies.policy_network`.
+        value: of `lunar_pg.policies.value_network`, or None for no baseline.
+        optimizer: (learning rate) -> a Keras optimizer.
+        settings: a `lunar_pg.presets.PolicySettings`.
+    """
+
+    def __init__(self, make_env, policy, value, optimizer, settings):
+        self.policy, self.value, self.settings = policy, value, settings
+        self.collector = Collector(make_env, settings.batch_episodes)
+        limit = self.collector.envs[0].spec.max_episode_steps
+        self.capacity = settings.batch_episodes * limit  # one size for all iterations: one compilation
+        self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
+        self.optimizer = _built(optimizer(settings.learning_rate), policy)
+        self.value_optimizer = _built(optimizer(settings.value_learning_rate), value) if value else None
+        self._learn = compiled(self._updates)
+
+    # -- what a caller sees -------------------------------------------------------------------------------------
+
+    def start(self):
+        """The state before the first iteration."""
+        return TrainState(iteration=0, steps=0)
+
+    def finished(self, state):
+        """Whether all iterations are done."""
+        return state.iteration >= self.settings.iterations
+
+    def run(self, state):
+        """One iteration: fresh episodes from the policy as it is, then the updates they are good for.
+
+        Its chance comes from the run's seed and the iteration's number alone. Returns the next `TrainState` and a
+        `Report`.
+        """
+        key = [self.settings.seed, state.iteration]
+        episodes = self.collector.collect(NumpyPolicy(self.policy).sample, key)
+        batch = self.batch(episodes)
+        loss, value_loss, undecided = self.learn(batch, state.iteration)
+        lengths = np.array([len(episode.actions) for episode in episodes])
+        scores = np.array([episode.rewards.sum() for episode in episodes])
+        state = TrainState(state.iteration + 1, state.steps + int(lengths.sum()))
+        return state, Report(scores, lengths, loss, value_loss, undecided)
+
+    def export(self):
+        """The policy being trained."""
+        return self.policy
+
+    def snapshot(self, state):
+        """The whole of training between two iterations: a dict of NumPy arrays by name."""
+        arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        return arrays | {f"state/{name}": np.array(value) for name, value in state._asdict().items()}
+
+    def restore(self, arrays):
+        """Go back to where `snapshot` was taken; returns the `TrainState`."""
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        return TrainState(*(int(arrays[f"state/{name}"]) for name in TrainState._fields))
+
+    def _variables(self):
+        parts = {"policy": self.policy, "value": self.value}
+        parts |= {"optimizer": self.optimizer, "value_optimizer": self.value_optimizer}
+        return {f"{name}/{i}": v for name, part in parts.items() if part for i, v in enumerate(part.variables)}
+
+    # -- from episodes to a batch -------------------------------------------------------------------------------
+
+    def batch(self, episodes):
+        """The `Batch` of some episodes."""
+        if self.value is None:
+            weights = targets = [discount_rewards(episode.rewards, self.settings.discount) for episode in episodes]
+        else:
+            weights, targets = self._advantages(episodes)
+        if self.settings.normalize:
+            weights = normalize(weights)
+        columns = (
+            [episode.observations[:-1] for episode in episodes],
+            [episode.actions for episode in episodes],
+            weights,
+            targets,
+            [np.ones(len(episode.actions)) for episode in episodes],
+        )
+        return Batch(*(self._padded(column) for column in columns))
+
+    def _advantages(self, episodes):
+        """Each step's advantage, and what the baseline should say there: two lists of float64 [T]."""
+        value = NumpyDense(self.value)
+        advantages, targets = [], []
+        for episode in episodes:
+            values = value(episode.observations)[:, 0]  # [T + 1]
+            if episode.terminated:
+                values[-1] = 0.0
+            advantage = generalized_advantages(
+                episode.rewards, values, self.settings.discount, self.settings.gae_lambda
+            )
+            advantages.append(advantage)
+            targets.append(advantage + values[:-1])
+        return advantages, targets
+
+    def _padded(self, column):
+        rows = np.concatenate(column)
+        padded = np.zeros((self.capacity, *rows.shape[1:]), np.int32 if rows.dtype == np.int32 else np.float32)
+        padded[: len(rows)] = rows
+        return padded
+
+    # -- learning -----------------------------------------------------------------------------------------------
+
+    def learn(self, batch, iteration):
+        """Make the updates that `batch` is good for. Returns the mean policy loss, value loss and entropy."""
+        settings = self.settings
+        updates, order = self._order(int(batch.counts.sum()), iteration)
+        share = settings.learning_rate_share(iteration)
+        self.optimizer.learning_rate = settings.learning_rate * share
+        if self.value is not None:
+            self.value_optimizer.learning_rate = settings.value_learning_rate * share
+        means = self._learn(Batch(*map(ops.convert_to_tensor, batch)), *map(ops.convert_to_tensor, (updates, order)))
+        return tuple(ops.convert_to_numpy(means).tolist())
+
+    def _order(self, steps, iteration):
+        """How many updates to make, and the rows that each takes: int32 [most updates, minibatch].
+
+        Every epoch goes through the steps in a new order and leaves out what does not fill a minibatch. Where there
+        are too few steps for even one, row -1 fills it: padding, which does not count.
+        """
+        settings = self.settings
+        if not settings.minibatch:
+            return np.int32(settings.epochs), np.zeros((0, 0), np.int32)
+        rng = np.random.default_rng([settings.seed, iteration, SHUFFLE])
+        order = np.full((settings.epochs * (self.capacity // self.minibatch), self.minibatch), -1, np.int32)
+        per_epoch = max(1, steps // self.minibatch)
+        for epoch in range(settings.epochs):
+            rows = rng.permutation(steps)[: per_epoch * self.minibatch]
+            order[epoch * per_epoch :].reshape(-1)[: len(rows)] = rows
+        return np.int32(settings.epochs * per_epoch), order
+
+    def _updates(self, batch, updates, order):
+        """The compiled part of `learn`; returns float32 [3]."""
+        then = log_probabilities(action_logits(self.policy, batch.observation), batch.action)  # [B]
+
+        def update(i, sums):
+            part, part_then = batch, then
+            if self.settings.minibatch:
+                rows = order[i] % self.capacity
+                part = Batch(*(ops.take(column, rows, axis=0) for column in batch))
+                part_then = ops.take(then, rows)
+            policy_loss, undecided = self._improve_policy(part, part_then)
+            value_loss = self._improve_value(part) if self.value is not None else 0.0
+            return sums + ops.stack([policy_loss, value_loss, undecided])
+
+        sums = ops.fori_loop(0, updates, update, ops.zeros((3,)))
+        return sums / ops.cast(updates, "float32")
+
+    def _improve_policy(self, batch, then):
+        """One update of the policy. Returns its loss and the mean entropy."""
+        settings, measured = self.settings, {}
+
+        def objective():
+            logits = action_logits(self.policy, batch.observation)  # [B, A]
+            if settings.clip_ratio:
+                now = log_probabilities(logits, batch.action)
+                loss = clipped_surrogate_loss(now, then, batch.weight, settings.clip_ratio, batch.counts)
+            else:
+                loss = policy_gradient_loss(logits, batch.action, batch.weight, batch.counts)
+            measured.update(loss=loss, entropy=mean_of(entropy(logits), batch.counts))
+            return loss - settings.entropy * measured["entropy"]
+
+        self._descend(self.optimizer, objective, self.policy.trainable_variables)
+        return measured["loss"], measured["entropy"]
+
+    def _improve_value(self, batch):
+        """One update of the baseline towards its targets. Returns half the mean squared error."""
+
+        def objective():
+            error = self.value(batch.observation)[:, 0] - batch.target
+            return 0.5 * mean_of(ops.square(error), batch.counts)
+
+        return self._descend(self.value_optimizer, objective, self.value.trainable_variables)
+
+    def _descend(self, optimizer, objective, variables):
+        value, gradients = value_and_gradients(objective, variables)
+        if self.settings.clip_gradient:
+            gradients = clip_by_global_norm(gradients, self.settings.clip_gradient)
+        optimizer.apply(gradients, variables)
+        return value
+
+
+def _built(optimizer, model):
+    optimizer.build(model.trainable_variables)
+    return optimizer

@@ -1,0 +1,200 @@
+"""Learning curves, bands over seeds, and the window."""
+
+import sys
+import time
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from shared import plotting
+from shared.errors import UserError
+from shared.plotting import Curve, Panel, Window, bands, learning_curve, mean_and_band, smoothed
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are saved, as they are at that moment."""
+    saved, save = [], plotting._save
+
+    def note(figure, path):
+        saved.append(figure)
+        save(figure, path)
+
+    monkeypatch.setattr(plotting, "_save", note)
+    return saved
+
+
+def rows(count, **columns):
+    """Metrics as a run reports them."""
+    return [
+        {"episodes": 10.0 * (i + 1), **{name: float(values[i]) for name, values in columns.items()}}
+        for i in range(count)
+    ]
+
+
+class TestFigures:
+    def test_smoothed(self):
+        np.testing.assert_allclose(smoothed([1, 2, 6, 3], 1), [1, 2, 6, 3])
+        np.testing.assert_allclose(smoothed([1, 2, 6, 3], 2), [1.5, 4, 4.5, 3])
+        np.testing.assert_allclose(smoothed([1, 2, 6, 3], 3), [1.5, 3, 11 / 3, 4.5])
+        np.testing.assert_allclose(smoothed([1, 2, 6, 3], 9), [3, 3, 3, 3])
+
+    def test_mean_and_band_of_three_seeds_by_hand(self):
+        mean, half = mean_and_band([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
+        np.testing.assert_allclose(mean, [2.0, 5.0])
+        np.testing.assert_allclose(half, [4.303 / np.sqrt(3), 0.0])  # t with 2 degrees of freedom, s = 1
+
+    def test_mean_and_band_where_seeds_are_missing(self):
+        nan = np.nan
+        mean, half = mean_and_band([[1.0, 1.0, nan], [3.0, nan, nan]])
+        np.testing.assert_allclose(mean, [2.0, 1.0, nan])
+        np.testing.assert_allclose(half, [12.706 * np.sqrt(2) / np.sqrt(2), 0.0, 0.0])
+
+    def test_the_band_covers_the_mean_in_95_percent_of_experiments(self):
+        rng = np.random.default_rng(0)
+        for seeds in (3, 5, 31, 60):
+            mean, half = mean_and_band(rng.normal(size=(seeds, 20_000)))
+            assert np.mean(np.abs(mean) <= half) == pytest.approx(0.95, abs=0.006)
+
+
+class TestLearningCurve:
+    def test_default_panels_show_win_rate_and_loss(self, figures, tmp_path):
+        metrics = rows(
+            50, win_rate=np.linspace(0.3, 0.9, 50), score=np.linspace(-1, 1, 50), loss=np.geomspace(1, 0.01, 50)
+        )
+        learning_curve(tmp_path / "curve.png", metrics)
+        win_rate, loss = figures[0].axes
+        np.testing.assert_allclose(win_rate.lines[0].get_xydata()[[0, -1]], [[10, 0.3], [500, 0.9]])
+        np.testing.assert_allclose(loss.lines[0].get_ydata(), np.geomspace(1, 0.01, 50))
+        assert [axis.get_yscale() for axis in figures[0].axes] == ["linear", "log"]
+        assert win_rate.get_ylim() == (0, 1)
+        with Image.open(tmp_path / "curve.png") as image:
+            assert image.width == 704
+        assert (tmp_path / "curve.png").stat().st_size < 40_000
+
+    def test_score_where_there_is_no_win_rate(self, figures, tmp_path):
+        learning_curve(tmp_path / "curve.png", rows(5, score=np.arange(5), loss=np.zeros(5)))
+        assert [axis.get_ylabel() for axis in figures[0].axes] == ["mean score, last 100 games", "loss"]
+        assert figures[0].axes[1].get_yscale() == "linear"  # nothing is above 0
+
+    def test_noise_stands_behind_its_moving_average(self, figures, tmp_path):
+        noise = np.random.default_rng(0).random(200)
+        learning_curve(tmp_path / "curve.png", rows(200, loss=noise), [Panel("loss", "loss")])
+        raw, smooth = figures[0].axes[0].lines
+        np.testing.assert_array_equal(raw.get_ydata(), noise)
+        np.testing.assert_array_equal(smooth.get_ydata(), smoothed(noise, 4))
+
+    def test_values_that_are_not_finite_are_left_out(self, figures, tmp_path):
+        learning_curve(tmp_path / "curve.png", rows(4, loss=[np.nan, 1, np.inf, 2]), [Panel("loss", "loss")])
+        np.testing.assert_array_equal(figures[0].axes[0].lines[0].get_xydata(), [[20, 1], [40, 2]])
+
+    @pytest.mark.parametrize("count", [0, 1])
+    def test_next_to_nothing_is_still_a_picture(self, tmp_path, count):
+        learning_curve(tmp_path / "curve.png", rows(count, loss=[1.0]))
+        with Image.open(tmp_path / "curve.png") as image:
+            assert image.format == "PNG"
+
+    def test_a_published_value_is_a_line_across(self, figures, tmp_path):
+        learning_curve(tmp_path / "c.png", rows(3, loss=[3, 2, 1]), [Panel("loss", "loss", published=1.5)])
+        axis = figures[0].axes[0]
+        assert list(axis.lines[-1].get_ydata()) == [1.5, 1.5]
+        assert "published" in [text.get_text() for text in axis.texts]
+
+    def test_same_figures_same_bytes(self, tmp_path):
+        for name in ("a.png", "b.png"):
+            learning_curve(tmp_path / name, rows(9, loss=np.arange(9)), title="twice")
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+    def test_a_folder_that_is_not_there(self, tmp_path):
+        with pytest.raises(UserError, match=r"curve\.png"):
+            learning_curve(tmp_path / "missing" / "curve.png", rows(3, loss=np.arange(3)))
+
+
+class TestBands:
+    def test_mean_and_interval_are_drawn(self, figures, tmp_path):
+        x, y = np.array([0, 10, 20]), np.array([[0.0, 1.0, 2.0], [2.0, 3.0, 6.0]])
+        bands(tmp_path / "bands.png", [Curve("ours", x, y)], "games", Panel("", "score"))
+        axis = figures[0].axes[0]
+        np.testing.assert_allclose(axis.lines[0].get_xydata(), [[0, 1], [10, 2], [20, 4]])
+        mean, half = mean_and_band(y)
+        corners = axis.collections[0].get_paths()[0].vertices
+        for at, low, high in zip(x, mean - half, mean + half, strict=True):
+            heights = corners[corners[:, 0] == at, 1]
+            np.testing.assert_allclose([heights.min(), heights.max()], [low, high])
+
+    def test_names_of_lines_that_end_together_do_not_overlap(self, figures, tmp_path):
+        x = np.arange(3)
+        curves = [Curve(f"line {i}", x, np.full((2, 3), 50 + 0.01 * i)) for i in range(5)]
+        bands(tmp_path / "bands.png", curves, "games", Panel("", "score", limits=(0, 100)))
+        names = figures[0].axes[0].texts
+        boxes = sorted((text.get_window_extent().extents for text in names), key=lambda box: box[1])
+        assert [text.get_text() for text in names] == [f"line {i}" for i in range(5)]
+        for (_, _, _, top), (_, bottom, _, _) in zip(boxes, boxes[1:], strict=False):
+            assert top <= bottom + 1  # pixel
+
+    def test_a_curve_without_values_is_left_out(self, figures, tmp_path):
+        nothing, something = np.full((2, 3), np.nan), np.ones((2, 3))
+        curves = [Curve("nothing", np.arange(3), nothing), Curve("something", np.arange(3), something)]
+        bands(tmp_path / "bands.png", curves, "games", Panel("", "score"))
+        assert [text.get_text() for text in figures[0].axes[0].texts] == ["something"]
+
+
+class Canvas(FigureCanvasAgg):
+    """A canvas that claims to be a window."""
+
+    manager_class = FigureManagerBase
+    seconds = []
+
+    def start_event_loop(self, timeout=0):
+        """Like a window's, and notes how long."""
+        self.seconds.append(timeout)
+        time.sleep(timeout)
+
+
+class TestWindow:
+    @pytest.fixture
+    def display(self, monkeypatch):
+        """Matplotlib believes that it can open windows."""
+        backend = type(sys)("pretended_windows")
+        backend.FigureCanvas, backend.FigureManager = Canvas, FigureManagerBase
+        monkeypatch.setitem(sys.modules, "pretended_windows", backend)
+        monkeypatch.setattr(FigureManagerBase, "show", lambda self: None)
+        Canvas.seconds.clear()
+        before = matplotlib.get_backend()
+        plt.switch_backend("module://pretended_windows")
+        yield
+        plt.switch_backend(before)
+
+    def test_shows_pictures_at_their_pace(self, display):
+        window = Window("game", fps=50)
+        for shade in (10, 20, 30):
+            window.show(np.full((4, 6, 3), shade, np.uint8))
+            (image,) = plt.figure("game").axes[0].images
+            np.testing.assert_array_equal(image.get_array(), np.full((4, 6, 3), shade))
+        assert sum(Canvas.seconds) == pytest.approx(3 / 50, abs=0.015)
+        window.close()
+        assert plt.get_fignums() == []
+
+    def test_closing_it_ends_the_work(self, display):
+        window = Window("game", fps=50)
+        window.show(np.zeros((4, 6, 3), np.uint8))
+        plt.close("all")
+        with pytest.raises(KeyboardInterrupt):
+            window.show(np.zeros((4, 6, 3), np.uint8))
+
+    def test_without_a_display_it_says_what_else_there_is(self, monkeypatch):
+        before = matplotlib.get_backend()
+        plt.switch_backend("agg")
+        monkeypatch.delenv("MPLBACKEND", raising=False)
+        with pytest.raises(UserError, match=r"no display.*rgb_array"):
+            Window("game", fps=10)
+        monkeypatch.setenv("MPLBACKEND", "agg")
+        with pytest.raises(UserError, match="MPLBACKEND=agg"):
+            Window("game", fps=10)
+        assert plt.get_fignums() == []
+        plt.switch_backend(before)
