@@ -24,8 +24,10 @@ class Agent:
         batch_size: transitions in one update.
         optimizer, loss: of Keras; the loss is over the vector of action values [B, A].
         seed: all the agent's random numbers come from it.
-        target_network: keep a second network whose values are learned from, until `sync_target` updates it.
-        double: the online network picks the next action, the target network values it.
+        target_network: keep a second network whose values are learned from, until `sync_target` updates it: from
+            the start (`"copied"`), from the first `sync_target` on (`"shared"`, a quirk of T3), or never (None).
+        double: `"published"`: the online network picks the next action, the target network values it; `"tutorial"`:
+            it values the action just taken (a quirk of T3); None: it values its own best action.
         model: a Keras Q-network in place of dense layers.
     """
 
@@ -41,8 +43,8 @@ class Agent:
         optimizer,
         loss,
         seed,
-        target_network=False,
-        double=False,
+        target_network=None,
+        double=None,
         model=None,
     ):
         self.explore, self.discount = explore, discount
@@ -51,7 +53,7 @@ class Agent:
         shape = env.observation_space.shape
         hidden = hidden_size if isinstance(hidden_size, tuple) else (hidden_size, hidden_size)
         self.model = model or networks.dense(shape, self.num_actions, hidden, seed)
-        self.target = models.clone_model(self.model) if target_network else self.model
+        self.target = self.model
         self.optimizer, self.loss = optimizer, loss
         optimizer.build(self.model.trainable_variables)
         self.rng = np.random.default_rng(seed)
@@ -64,8 +66,10 @@ class Agent:
         self.s_t = np.zeros((memory_limit, *shape), np.float32)
 
         self._values = compiled(lambda observations: self.model(observations))
-        self._target_values = compiled(lambda observations: self.target(observations))
+        self._target_values = self._values
         self._descend = compiled(self._gradient_step)
+        if target_network == "copied":
+            self._make_target()
 
     def choose_action(self, observation):
         """A random action with chance `explore`, else the one of highest value."""
@@ -100,8 +104,12 @@ class Agent:
 
         rows = np.arange(self.batch_size)
         q_t = self._target_values(self.s_t[batch]).numpy()  # [B, A]
-        best = self._values(self.s_t[batch]).numpy().argmax(axis=1) if self.double else q_t.argmax(axis=1)  # [B]
-        target = self.r_t[batch] + self.discount_t[batch] * q_t[rows, best]  # [B]
+        next_action = q_t.argmax(axis=1)  # [B]
+        if self.double == "published":
+            next_action = self._values(self.s_t[batch]).numpy().argmax(axis=1)
+        elif self.double == "tutorial":
+            next_action = self.a_tm1[batch]
+        target = self.r_t[batch] + self.discount_t[batch] * q_t[rows, next_action]  # [B]
         y_true = self._values(self.s_tm1[batch]).numpy()  # [B, A]: an untaken action is right as it is
         y_true[rows, self.a_tm1[batch]] = target
         if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
@@ -117,7 +125,13 @@ class Agent:
 
     def sync_target(self, share=1.0):
         """Move the target network towards the online one: all the way, or by a share of the difference."""
+        if self.target is self.model:
+            self._make_target()
         models.copy_weights(self.model, self.target, share)
+
+    def _make_target(self):
+        self.target = models.clone_model(self.model)
+        self._target_values = compiled(lambda observations: self.target(observations))
 
     def save(self, path):
         """Write the network's weights to an `.h5` file that plain Keras reads."""
@@ -136,6 +150,8 @@ class Agent:
 
     def restore(self, arrays):
         """Take back what `snapshot` gave."""
+        if "target/0" in arrays and self.target is self.model:
+            self._make_target()
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         self.remembered = int(arrays["remembered"])

@@ -27,8 +27,8 @@ class BallExperiment(Experiment):
             optimizer=optimizer,
             loss=loss,
             seed=settings.seed,
-            target_network=settings.target_sync > 0,
-            double=settings.double,
+            target_network=settings.first_target if settings.target_sync else None,
+            double=settings.double_rule if settings.double else None,
             model=self.model(settings),
         )
         return Loop(env, agent, settings)

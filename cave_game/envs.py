@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, Cave
+from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, TIME_LIMIT, Cave
 from shared.envs import GameEnv
 
 CELL = 8  # pixels per cell in pictures
@@ -18,8 +18,8 @@ class CaveEnv(GameEnv):
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 15}
 
-    def __init__(self, render_mode=None):
-        super().__init__(Cave(), render_mode)
+    def __init__(self, render_mode=None, time_limit=TIME_LIMIT):
+        super().__init__(Cave(), render_mode, time_limit=time_limit)
 
     def reset(self, *, seed=None, options=None):
         """Start a new cave; see `GameEnv.reset`."""

@@ -14,7 +14,7 @@ QUARTERS = 4  # positions and speeds are counted in quarter cells, so that they 
 TOP_SPEED = 6  # quarter cells per step
 
 START_GAP, LEAST_GAP = 30, 18  # free cells between ceiling and floor
-MARGIN = 2  # rows of rock above and below that always remain
+MARGIN = 3  # rows of rock above and below that always remain
 NARROWS_EVERY, NARROWS_AT = 48, 12  # columns from one narrowing by a cell to the next, and the remainder they stand at
 BLOCK_EVERY, BLOCK_WIDTH, BLOCK_HEIGHT = 24, 3, 8
 PASSAGE = 7  # free cells on one side of a block, at least
@@ -22,11 +22,11 @@ NO_BLOCK = ROWS  # "top row" of a block where there is none: below the screen
 
 ROCK, CRAFT_BRIGHTNESS = 0.5, 1.0  # brightness on the screen; free cells are 0
 FLYING, CEILING, FLOOR, BLOCK = range(4)  # what has ended the game
-ENDINGS = ("flying", "ceiling", "floor", "block")
+TIME_LIMIT = 2000  # steps of an episode; no rule of the game, but what its scores are out of
 
 
 class State(NamedTuple):
-    """N flights, side by side. The profile columns are those of the last four screens; the last 48 are on screen now."""
+    """N flights, side by side. Profiles hold the columns of the last four screens; the last 48 are on screen now."""
 
     height: object  # int32 [N], top edge of the craft in quarter cells below the screen's upper edge
     speed: object  # int32 [N], quarter cells per step, positive downwards
@@ -50,7 +50,7 @@ class Cave:
     | Craft | 2 x 2 cells at columns 8-9; its height is exact to a quarter cell and drawn rounded |
     | Start | in the middle of a straight passage of 30 rows, one screen long; speed 0 |
     | Step | the speed changes by 0.25 cells/step, upwards while the button is held, else downwards, and stays within 1.5; the craft moves by it; the cave moves one column to the left |
-    | Ceiling, floor | each new column, both shift together by -1, 0 or 1 cell, whichever leave 2 rows of rock at either edge of the screen, with equal chances |
+    | Ceiling, floor | each new column, both shift together by -1, 0 or 1 cell, whichever leave 3 rows of rock at either edge of the screen, with equal chances |
     | Narrowing | every 48 columns either the ceiling or the floor comes one cell closer, until 18 are left between them |
     | Blocks | every 24 columns, 3 columns wide, 8 rows high, anywhere between ceiling and floor that leaves 7 free cells above or below; ceiling and floor run level beside it |
     | End | when the craft, as drawn, touches ceiling, floor or block |

@@ -17,6 +17,7 @@ from cave_game.game import (
     HELD,
     QUARTERS,
     RELEASED,
+    TIME_LIMIT,
     TOP_SPEED,
 )
 
@@ -114,7 +115,7 @@ def _drawn_between(first, last):
 
 def main(argv):
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
-    from cave_game.players import STEPS, fly
+    from cave_game.players import fly
     from shared.cli import Parser
     from shared.errors import UserError
 
@@ -128,9 +129,9 @@ def main(argv):
         raise UserError(f"--seed {arguments.seed}: out of range; give a value of at least 0")
     began = time.monotonic()
     flights = fly(Planner(), arguments.caves, arguments.seed)
-    flown = int(np.sum(flights.scores == STEPS))
+    flown = int(np.sum(flights.scores == TIME_LIMIT))
     print(
-        f"{flown} of {arguments.caves} caves flown for {STEPS} steps in {time.monotonic() - began:.0f} s; "
+        f"{flown} of {arguments.caves} caves flown for {TIME_LIMIT} steps in {time.monotonic() - began:.0f} s; "
         f"fewest steps survived: {flights.scores.min():.0f}"
     )
     return 0 if flown == arguments.caves else 1

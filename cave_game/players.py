@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cave_game.game import CRAFT, CRAFT_COLUMN, FRAMES, QUARTERS, Cave
-
-STEPS = 2000  # the time limit: a flight that has survived so many steps is over
+from cave_game.game import CRAFT, CRAFT_COLUMN, FRAMES, QUARTERS, TIME_LIMIT, Cave
 
 
 class Flights(NamedTuple):
@@ -19,14 +17,14 @@ class Flights(NamedTuple):
     endings: np.ndarray  # int32 [N], what was hit: `CEILING`, `FLOOR` or `BLOCK`, or `FLYING` at the time limit
 
 
-def fly(player, caves, seed, steps=STEPS):
+def fly(player, caves, seed, steps=TIME_LIMIT):
     """Fly caves side by side until each has crashed or survived `steps`; returns `Flights`.
 
     Args:
         player: see above.
         caves: how many (N).
         seed: of the caves: the same seed gives the same caves to every player.
-        steps: time limit.
+        steps: the time limit.
     """
     game, rng = Cave(), np.random.default_rng(seed)
     state = game.reset(np, np.zeros((caves, 0), np.float32))

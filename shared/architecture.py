@@ -218,7 +218,7 @@ def output_shapes(architecture, path):
             continue
         inputs = _one_or_list([(None, *shapes[name]) for name in layer.inputs])
         try:
-            shape = kind.layer_class(**layer.settings).compute_output_shape(inputs)[1:]
+            shape = kind.layer_class(name=layer.name, **layer.settings).compute_output_shape(inputs)[1:]
             fits = all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
         except (ValueError, TypeError, IndexError):
             fits = False

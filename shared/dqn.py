@@ -22,21 +22,17 @@ def epsilon_greedy(q, explore, choice, epsilon):
     return ops.where(explore < epsilon, random_action, ops.cast(ops.argmax(q, axis=-1), "int32"))
 
 
-def td_target(r_t, discount_t, q_t, selector_t=None):
+def td_target(r_t, discount_t, q_t, a_t=None):
     """What Q(s_tm1, a_tm1) should have been: r_t + discount_t * value of s_t, float32 [B].
 
     Args:
         r_t, discount_t: float32 [B].
         q_t: float32 [B, A], values of s_t by the network that is trusted (the target network, where there is one).
-        selector_t: float32 [B, A] or None. None: the value is max_a q_t (Watkins 1989; Mnih et al. 2015, eq. 2).
-            Else it is q_t at selector_t's best action (van Hasselt, Guez and Silver 2016, eq. 4: Double DQN, where
-            the selector is the online network).
+        a_t: int32 [B] or None. None: the value is max_a q_t (Watkins 1989; Mnih et al. 2015, eq. 2). Else it is that
+            of action a_t. For Double DQN this is the online network's best action in s_t (van Hasselt, Guez and
+            Silver 2016, eq. 4); T3's variant of it has a_tm1 there.
     """
-    if selector_t is None:
-        value_t = ops.max(q_t, axis=-1)
-    else:
-        best = ops.argmax(selector_t, axis=-1)
-        value_t = ops.take_along_axis(q_t, best[:, None], axis=-1)[:, 0]
+    value_t = ops.max(q_t, axis=-1) if a_t is None else ops.take_along_axis(q_t, a_t[:, None], axis=-1)[:, 0]
     return r_t + discount_t * value_t
 
 

@@ -25,7 +25,7 @@ class TrainState(NamedTuple):
 
     key: Any  # int32, the run's seed
     steps: Any  # int32, environment steps taken, over all games
-    episodes: Any  # int32, episodes ended
+    episodes: Any  # int32, episodes ended since learning started
     game: Any  # the game's own State, [G, ...]
     observation: Any  # float32 [G, ...]
     length: Any  # int32 [G], steps of the running episode
@@ -83,8 +83,9 @@ class Engine:
         self.steps_per_round = max(1, settings.train_every // settings.games)  # steps of the G games
         self.updates_per_round = max(1, settings.games // settings.train_every)
         self.block = -(-block // self.steps_per_round) * self.steps_per_round
-        self._collect = compiled(lambda *limits_and_state: self._play(*limits_and_state, learn=False))
-        self._learn = compiled(lambda *limits_and_state: self._play(*limits_and_state, learn=True))
+        self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False, trusted=None))
+        self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.target))
+        self._learn_shared = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.online))
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -115,10 +116,13 @@ class Engine:
         """
         settings = self.settings
         limit = np.iinfo(np.int32).max if max_steps is None else max_steps
-        learning = int(state.steps) >= settings.learning_starts
-        if not learning:
-            limit = min(limit, settings.learning_starts)
-        play = self._learn if learning else self._collect
+        steps, play = int(state.steps), self._learn
+        if steps < settings.learning_starts:
+            play, limit = self._collect, min(limit, settings.learning_starts)
+        elif settings.first_target == "shared" and settings.target_sync:
+            first_sync = (settings.learning_starts // settings.target_sync + 1) * settings.target_sync
+            if steps < first_sync:
+                play, limit = self._learn_shared, min(limit, first_sync)
         rows, state, trace = play(ops.convert_to_tensor(limit, "int32"), state)
         rows = int(rows)
         return state, Trace(*(ops.convert_to_numpy(column)[:rows] for column in trace))
@@ -170,7 +174,7 @@ class Engine:
 
     # -- what is compiled ---------------------------------------------------------------------------------------
 
-    def _play(self, limit, state, learn):
+    def _play(self, limit, state, learn, trusted):
         """Rounds of steps and updates until a limit is reached; between them the target network follows."""
         settings, games = self.settings, self.settings.games
         trace = Trace(
@@ -187,7 +191,7 @@ class Engine:
             return ops.logical_and(ops.logical_and(in_limits, finite), state.episodes < settings.episodes)
 
         def round_of(row, state, trace):
-            return self._round(row, state, trace, learn)
+            return self._round(row, state, trace, learn, trusted)
 
         def until_sync(row, state, trace):
             next_sync = (state.steps // settings.target_sync + 1) * settings.target_sync
@@ -206,11 +210,11 @@ class Engine:
         start = (ops.convert_to_tensor(0, "int32"), state, trace)
         return ops.while_loop(goes_on, until_sync if with_target else round_of, start)
 
-    def _round(self, row, state, trace, learn):
+    def _round(self, row, state, trace, learn, trusted):
         """A few steps of the games, then the updates that are due."""
         for _ in range(self.steps_per_round):
             draws = self.draws(state.key, state.steps)
-            state, ended, score, length = self._step(state, draws)
+            state, ended, score, length = self._step(state, draws, learn)
             trace = trace._replace(
                 ended=ops.slice_update(trace.ended, (row, 0), ended[None]),
                 score=ops.slice_update(trace.score, (row, 0), score[None]),
@@ -219,28 +223,29 @@ class Engine:
             row = row + 1
         if learn:
             for update in range(self.updates_per_round):
-                loss, largest_target = self._update(state, draws.batch[update])
+                loss, largest_target = self._update(state, draws.batch[update], trusted)
             trace = trace._replace(
                 loss=ops.slice_update(trace.loss, (row - 1,), loss[None]),
                 largest_target=ops.slice_update(trace.largest_target, (row - 1,), largest_target[None]),
             )
         return row, state, trace
 
-    def _step(self, state, draws):
+    def _step(self, state, draws, learn):
         """One action in each of the G games."""
         settings = self.settings
         q = self.online(state.observation)  # [G, A]
-        action = epsilon_greedy(q, draws.explore, draws.choice, settings.epsilon_at(state.steps, ops))  # [G]
+        epsilon = settings.epsilon_at(state.steps, state.episodes, ops)
+        action = epsilon_greedy(q, draws.explore, draws.choice, epsilon)  # [G]
         game, reward, terminated = self.game.step(ops, state.game, action, draws.step)
         observation = self.game.observe(ops, game)
-        discount = settings.discount * (1.0 - ops.cast(terminated, "float32"))
-        transitions = memory.Replay(state.observation, action, reward, discount, observation)
-        replay = memory.add(state.replay, state.steps, transitions)
-
         length, score = state.length + 1, state.score + reward
         ended = terminated
         if settings.time_limit is not None:
             ended = ops.logical_or(ended, length >= settings.time_limit)
+        no_more = terminated if settings.truncation == "bootstrap" else ended
+        discount = settings.discount * (1.0 - ops.cast(no_more, "float32"))
+        transitions = memory.Replay(state.observation, action, reward, discount, observation)
+        replay = memory.add(state.replay, state.steps, transitions)
         fresh = self.game.reset(ops, draws.reset)
 
         def restart(new, old):
@@ -249,7 +254,7 @@ class Engine:
         state = TrainState(
             key=state.key,
             steps=state.steps + settings.games,
-            episodes=state.episodes + ops.sum(ops.cast(ended, "int32")),
+            episodes=state.episodes + (ops.sum(ops.cast(ended, "int32")) if learn else 0),
             game=type(game)(*(restart(new, old) for new, old in zip(fresh, game, strict=True))),
             observation=restart(self.game.observe(ops, fresh), observation),
             length=restart(ops.zeros_like(length), length),
@@ -258,12 +263,17 @@ class Engine:
         )
         return state, ended, score, length
 
-    def _update(self, state, draws):
-        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|."""
+    def _update(self, state, draws, trusted):
+        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|.
+
+        `trusted` is the network that values the next observation.
+        """
         batch, weight = memory.sample(state.replay, state.steps, draws)
-        q_t = self.target(batch.s_t)  # [B, A]
-        selector_t = self.online(batch.s_t) if self.settings.double else None
-        target = td_target(batch.r_t, batch.discount_t, q_t, selector_t)  # [B]
+        a_t = None
+        if self.settings.double:
+            published = self.settings.double_rule == "published"
+            a_t = ops.argmax(self.online(batch.s_t), axis=-1) if published else batch.a_tm1  # [B]
+        target = td_target(batch.r_t, batch.discount_t, trusted(batch.s_t), a_t)  # [B]
         if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
             weight = weight * (weight.shape[0] / ops.sum(weight))
 

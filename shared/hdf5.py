@@ -76,7 +76,7 @@ def parse(data, path):
     """
     if not data.startswith(SIGNATURE):
         raise UserError(f"{path}: not an HDF5 file; choose another")
-    command = [sys.executable, "-I", str(CHILD), str(CHILD_MEMORY + 4 * len(data)), str(CPU_SECONDS)]
+    command = [sys.executable, "-P", str(CHILD), str(CHILD_MEMORY + 4 * len(data)), str(CPU_SECONDS)]
     # One thread: each of OpenBLAS' threads would take its share of the address space.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     hostile = UserError(f"{path}: damaged or hostile HDF5 file; choose another")

@@ -13,6 +13,7 @@ It knows the two layouts that Keras writes:
 - *v3* (`x.weights.h5` of Keras 3): groups `layers/<kind of layer>_<number>/vars` with datasets `0`, `1`, ...
 """
 
+import contextlib
 import json
 import math
 import sys
@@ -209,7 +210,8 @@ def limit_this_process(memory, seconds):
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(what)
-        resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+        with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and does not let it be set
+            resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def answer(data):

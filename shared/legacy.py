@@ -12,6 +12,7 @@ from pathlib import Path
 from shared.errors import UserError
 
 LAMBDA = "Lambda"
+IMAGE_LAYERS = ("Convolution2D", "Conv2D", "MaxPooling2D", "Flatten", "Add", "Subtract", "Multiply")
 
 
 def load_legacy_model(architecture_path, weights_path=None):
@@ -48,7 +49,8 @@ def load_legacy_model(architecture_path, weights_path=None):
     kept = without_losses(whole, architecture_path)
     described, first = channels_last(kept, architecture_path)
     model = architecture.build(described, architecture_path)
-    targets = _targets(model, kept, first, architecture_path)
+    shapes = architecture.output_shapes(described, architecture_path)
+    targets = _targets(model, kept, first, shapes, architecture_path)
     pairs = _pair(model, targets, whole, stored)
     storage.assign(storage.stage(pairs, weights_path))
     return model
@@ -100,7 +102,7 @@ def channels_last(graph, path):
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     stated = {
         layer.channels_first: layer.name
-        for layer in graph.layers
+        for layer in reversed(graph.layers)
         if layer.class_name not in ("Flatten", "InputLayer") and layer.channels_first is not None
     }
     if len(stated) > 1:
@@ -118,49 +120,53 @@ def channels_last(graph, path):
     return Architecture(tuple(layers), graph.outputs, graph.sequential), first
 
 
-def _targets(model, graph, first, path):
+def _targets(model, graph, first, shapes, path):
     """Where each stored array goes, by layer: kernels of Keras 1 turned, rows after a channels-first Flatten reordered.
 
-    Returns dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
+    Args:
+        model: the new model.
+        graph: the layers of the old one that it is made of.
+        first: whether the old one's images were (channels, rows, columns).
+        shapes: the new output shape of each layer.
+        path: for messages.
+
+    Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
     """
     from shared.storage import Target
 
     targets = {}
-    flattened = {}  # layer whose output is a flattened (channels, rows, columns) -> that shape
+    orders = {}  # layer whose output is a flattened (channels, rows, columns) -> that shape
     for layer in _fed_first(graph.layers):
-        made = model.get_layer(layer.name) if layer.class_name != "InputLayer" else None
-        image = made is not None and len(_shape(made.input)) == 3
-        orders = [flattened[name] for name in layer.inputs if name in flattened]
-        weights = [Target(variable) for variable in made.weights] if made is not None else []
+        if layer.class_name == "InputLayer":
+            continue
+        made, shape = model.get_layer(layer.name), shapes[layer.inputs[0]]
+        weights = [Target(variable) for variable in made.weights]
+        turned = first and len(shape) == 3  # the input was (channels, rows, columns)
+        order = next((orders[name] for name in layer.inputs if name in orders), None)
         elementwise = layer.class_name in ("Activation", "Dropout") and layer.config.get("activation") != "softmax"
-        if first and layer.class_name == "Flatten" and image and layer.channels_first is not True:
-            # Keras 1 flattens as the array lies; Keras 2 with data_format="channels_first" moves the channels first.
-            rows, columns, channels = _shape(made.input)
-            flattened[layer.name] = (channels, rows, columns)
-        elif orders and elementwise:
-            flattened[layer.name] = orders[0]
-        elif layer.class_name == "Dense" and orders:
-            weights[0] = Target(made.kernel, convert=_reordered(orders[0]))
-        elif orders or (first and image and not elementwise and layer.class_name not in _IMAGE_LAYERS):
+        # Keras 1 flattens an array as it lies; Keras 2, where Flatten says channels_first, as if channels came last.
+        if turned and layer.class_name == "Flatten" and layer.channels_first is not True:
+            orders[layer.name] = (shape[2], shape[0], shape[1])
+        elif order and elementwise:
+            orders[layer.name] = order
+        elif order and layer.class_name == "Dense":
+            weights[0] = Target(made.kernel, convert=_reordered(order))
+        elif order or (turned and not elementwise and layer.class_name not in IMAGE_LAYERS):
             raise UserError(f"{path}: layer {layer.name}: {layer.class_name} on channels-first data is not supported")
         if layer.is_keras_1 and first:
             rows, columns, channels, filters = made.kernel.shape
-            weights[0] = Target(
-                made.kernel, (filters, channels, rows, columns), lambda kernel: kernel.transpose(2, 3, 1, 0)
-            )
+            weights[0] = Target(made.kernel, (filters, channels, rows, columns), _turned)
         if weights:
             targets[layer.name] = weights
     for name in graph.outputs:
-        if name in flattened or (first and len(_shape(model.output)) == 3):
-            raise UserError(f"{path}: layer {name}: the output is channels-first data; not supported")
+        if name in orders or (first and len(shapes[name]) == 3):
+            raise UserError(f"{path}: layer {name}: the output is channels-first data, which is not supported")
     return targets
 
 
-_IMAGE_LAYERS = ("Convolution2D", "Conv2D", "MaxPooling2D", "Flatten", "Add", "Subtract", "Multiply")
-
-
-def _shape(tensor):
-    return tuple(tensor.shape[1:]) if not isinstance(tensor, list) else tuple(tensor[0].shape[1:])
+def _turned(kernel):
+    """A kernel of Keras 1, (filters, channels, rows, columns), as (rows, columns, channels, filters)."""
+    return kernel.transpose(2, 3, 1, 0)
 
 
 def _reordered(order):
@@ -201,7 +207,7 @@ def main(argv=None):
     parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
     parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
     arguments = parser.parse_args(argv)
-    from shared import storage
+    from shared import backend, storage  # noqa: F401  the backend first, so that TensorFlow stays quiet
 
     storage.refuse_existing(arguments.folder)
     model = load_legacy_model(arguments.architecture, arguments.weights)

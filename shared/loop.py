@@ -20,7 +20,7 @@ class Episode(NamedTuple):
     loss: float  # of the last update in it, 0 if there was none
 
 
-def play_and_learn(env, agent, settings, steps=0):
+def play_and_learn(env, agent, settings, steps=0, episodes=0):
     """Play episodes without end, learning all the while; yields an `Episode` whenever one ends.
 
     Args:
@@ -28,22 +28,25 @@ def play_and_learn(env, agent, settings, steps=0):
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
         settings: a `shared.dqn.Settings`.
         steps: environment steps taken in earlier episodes.
+        episodes: how many of those ended since learning started.
     """
     while True:
         observation, _ = env.reset()
         score, length, loss, over = 0.0, 0, 0.0, False
         while not over:
-            agent.explore = settings.epsilon_at(steps)
+            agent.explore = settings.epsilon_at(steps, episodes)
             action = agent.choose_action(observation)
             next_observation, reward, terminated, truncated, _ = env.step(action)
-            agent.remember(observation, action, reward, terminated, next_observation)
-            observation = next_observation
             steps, score, length = steps + 1, score + reward, length + 1
             over = terminated or truncated or length == settings.time_limit
+            no_more = terminated if settings.truncation == "bootstrap" else over
+            agent.remember(observation, action, reward, no_more, next_observation)
+            observation = next_observation
             if settings.update_is_due(steps):
                 loss = agent.replay()
             if settings.sync_is_due(steps):
                 agent.sync_target(settings.target_tau)
+        episodes += steps > settings.learning_starts
         yield Episode(score, length, loss)
 
 
@@ -76,9 +79,10 @@ class Loop:
         """Play some episodes; returns the next state and a `Trace` with one row for each."""
         steps, episodes = state
         played = []
-        for episode in play_and_learn(self.env, self.agent, self.settings, steps):
+        for episode in play_and_learn(self.env, self.agent, self.settings, steps, episodes):
             played.append(episode)
-            steps, episodes = steps + episode.length, episodes + 1
+            steps += episode.length
+            episodes += steps > self.settings.learning_starts
             if len(played) == self.block or episodes == self.settings.episodes or not np.isfinite(episode.loss):
                 break
         score, length, loss = (np.array(column) for column in zip(*played, strict=True))

@@ -63,6 +63,7 @@ class Stage:
     fps: float = 10.0  # frames per second when an agent plays
     human_fps: float = 10.0  # and when a person does
     half_blocks: bool = False  # as of `Screen`
+    counter: str = ""  # what the score so far is called, if a person should see it while a game goes on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,7 +168,8 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
         heading = f"game {number} of {episodes}"
         score, steps, over = 0.0, 0, False
         while not over:
-            visible = screen.show(*stage.view(env), caption=[heading, "", *help_line])
+            so_far = f"{stage.counter} {score:g}" if stage.counter else ""
+            visible = screen.show(*stage.view(env), caption=[heading, so_far, *help_line])
             keys = screen.wait()
             if QUIT_KEYS.intersection(keys):
                 return played

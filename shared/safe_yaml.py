@@ -117,11 +117,12 @@ class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
     def construct_mapping(self, node, deep=False):
         seen = set()
-        for key_node, _ in node.value:
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str) or key in seen:
-                problem = f"{key!r} stands twice" if key in seen else f"{key!r} is no name"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r:.60} is no name", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r:.60} stands twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.config import check_limits, option
 from shared.errors import UserError
-from shared.schedules import linear
+from shared.schedules import growing, linear
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,9 +14,14 @@ class Settings:
     """A DQN. The defaults are its plainest form; an experiment's presets say what differs."""
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
-    episodes: int = option(1000, "games to play", low=1)
+    episodes: int = option(1000, "games to play, counted from the first update on", low=1)
     games: int = option(1, "games played side by side", low=1)
     time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
+    truncation: str = option(
+        "bootstrap",
+        "after a cut by the time limit the world goes on, or (a quirk of T3 and T4) has ended",
+        choices=("bootstrap", "terminal"),
+    )
     hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)
     optimizer: str = option(
         "adam", "gradient descent rule", choices=("sgd", "rmsprop", "rmsprop-graves", "adam", "nadam")
@@ -28,14 +33,29 @@ class Settings:
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
     epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0)
     epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0)
-    epsilon_decay: int = option(0, "environment steps from the first to the last epsilon", low=0)
+    epsilon_decay: int = option(0, "time from the first to the last epsilon, in the unit of --epsilon-by", low=0)
+    epsilon_by: str = option(
+        "steps",
+        "what epsilon falls with: environment steps, episodes, or (a quirk of T3) episodes by growing decrements",
+        choices=("steps", "episodes", "growing-episodes"),
+    )
     replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=2**24)
     batch_size: int = option(32, "transitions in one update", low=1)
     learning_starts: int = option(0, "environment steps before the first update", low=0)
     train_every: int = option(1, "environment steps from one update to the next", low=1)
     target_sync: int = option(0, "environment steps between updates of the target network, 0: none is kept", low=0)
     target_tau: float = option(1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0)
-    double: bool = option(False, "Double DQN: the online network picks the next action, the target network values it")
+    first_target: str = option(
+        "copied",
+        "the first target network is a copy of the online one, or (a quirk of T3) is the same until the first sync",
+        choices=("copied", "shared"),
+    )
+    double: bool = option(False, "Double DQN: the target network values an action that it did not pick")
+    double_rule: str = option(
+        "published",
+        "the online network picks that action, or (a quirk of T3) it is the one taken the step before",
+        choices=("published", "tutorial"),
+    )
 
     def __post_init__(self):
         check_limits(self)
@@ -57,9 +77,11 @@ class Settings:
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
 
-    def epsilon_at(self, steps, xp=np):
-        """The chance of a random action once `steps` environment steps were taken."""
-        return linear(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, steps - self.learning_starts)
+    def epsilon_at(self, steps, episodes, xp=np):
+        """The chance of a random action after so many environment steps, and episodes counted from the first update."""
+        schedule = growing if self.epsilon_by == "growing-episodes" else linear
+        elapsed = steps - self.learning_starts if self.epsilon_by == "steps" else episodes
+        return schedule(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, elapsed)
 
     def update_is_due(self, steps):
         """Whether an update follows the `steps`-th environment step (one game)."""

@@ -118,7 +118,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             scores = np.concatenate([scores, trace.score[trace.ended].astype(np.float32)])
             learned = trace.loss[trace.loss != 0]
             loss = float(learned.mean()) if len(learned) else 0.0
-            epsilon = float(settings.epsilon_at(int(state.steps)))
+            epsilon = float(settings.epsilon_at(int(state.steps), int(state.episodes)))
             recent = scores[-WINDOW:]
             watched = float(figure.of(recent)) if len(recent) else float("nan")
             progress.update(

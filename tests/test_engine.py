@@ -52,6 +52,11 @@ VARIANTS = {
     "double with a target network": {"target_sync": 40, "double": True, "optimizer": "adam", "learning_rate": 1e-3},
     "soft target": {"target_sync": 4, "target_tau": 0.1},
     "learning every third step from step 30 on": {"learning_starts": 30, "train_every": 3, "epsilon": 0.9},
+    "epsilon by episodes": {"epsilon_by": "episodes", "epsilon": 1.0, "epsilon_decay": 20},
+    "quirks of T3": {
+        "target_sync": 50, "first_target": "shared", "double": True, "double_rule": "tutorial", "learning_starts": 60,
+        "epsilon_by": "growing-episodes", "epsilon_decay": 30, "time_limit": 5, "truncation": "terminal",
+    },
     "summed loss": {"loss": "clipped-huber", "learning_rate": 1e-3},
 }
 
@@ -69,7 +74,8 @@ def test_compiled_and_readable_loop_do_the_same(catch, small, changes):
     loop = catch.loop(settings)
     loop.agent.rng = AgentGenerator(engine)
     loop.env.unwrapped.np_random = EnvGenerator(engine)
-    episodes = list(itertools.islice(play_and_learn(loop.env, loop.agent, settings), steps // 9))
+    per_game = settings.time_limit or 9
+    episodes = list(itertools.islice(play_and_learn(loop.env, loop.agent, settings), steps // per_game))
     assert sum(episode.length for episode in episodes) == steps
 
     np.testing.assert_array_equal(ops.convert_to_numpy(state.replay.s_tm1), loop.agent.s_tm1)
@@ -139,7 +145,7 @@ def solve(game, games=1, **changes):
     settings = Settings(**options | changes)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(2)])
     engine = Engine(game, model, keras.optimizers.Adam(3e-3), keras.losses.MeanSquaredError(), settings, block=2500)
-    state, _ = engine.run(engine.start())
+    engine.run(engine.start())
     return lambda clock, light: ops.convert_to_numpy(engine.export()(np.array([[clock, light]], np.float32)))[0]
 
 

@@ -85,12 +85,22 @@ def test_the_first_two_steps_by_hand():
 
 
 def test_no_nan_where_rounding_makes_the_variance_negative():
-    gradients = np.full((600, 50), np.linspace(100, 2000, 50), np.float32)
-    optimizer = RMSPropGraves(1e-3, momentum=0.0, epsilon=1e-7)
-    weights = descend(optimizer, np.zeros(50, np.float32), gradients)
-    square, mean = (variable.numpy() for variable in optimizer.variables[2:])
-    assert (square - mean**2 + optimizer.epsilon).min() < 0, "the case must arise"
-    assert np.isfinite(weights).all()
+    """Steady gradients bring n within rounding of ḡ²; here n is put a little below it."""
+
+    def step_from_there(optimizer):
+        weight = keras.Variable(np.zeros(1, np.float32))
+        optimizer.build([weight])
+        square, mean = optimizer.variables[2:]
+        square.assign([1e6])
+        mean.assign([np.float32(1e3) * (1 + 2e-7)])
+        optimizer.apply([ops.array([1e3])], [weight])
+        assert square.numpy()[0] - mean.numpy()[0] ** 2 + 1e-7 < 0, "the case must arise"
+        return weight.numpy()
+
+    theirs = keras.optimizers.RMSprop(1e-6, rho=0.95, epsilon=1e-7, centered=True)
+    assert np.isnan(step_from_there(theirs)).all()
+    ours = RMSPropGraves(1e-6, alpha=0.95, momentum=0.0, epsilon=1e-7)
+    np.testing.assert_allclose(step_from_there(ours), [-1e-6 * 1e3 / 1e-7**0.5], rtol=1e-5)
 
 
 def test_defaults_are_chainers_and_nature_is_the_papers():

@@ -11,6 +11,7 @@ from pseudo_terminal import PseudoTerminal
 
 from catch_dqn import play
 from catch_dqn.envs import BACKGROUND, OBJECT, PADDLE
+from catch_dqn.experiment import EXPERIMENTS
 from catch_dqn.game import LEFT, RIGHT, STAY
 from shared import storage
 from shared.errors import UserError
@@ -26,6 +27,16 @@ def follow(observation):
     paddle = int(np.flatnonzero(grid[9]).mean())
     column = int(grid[:9].any(axis=0).argmax())
     return STAY + int(np.sign(column - paddle))
+
+
+def follow_ball(observation):
+    """Good play on 8x8: the bar goes under the lowest ball."""
+    grid = observation[:, :, 0]
+    rows, columns = np.nonzero(grid[:7])
+    if not len(rows):
+        return 0
+    bar = np.flatnonzero(grid[7])
+    return {-1: 1, 0: 0, 1: 2}[int(np.sign(columns[rows.argmax()] - bar[len(bar) // 2]))]
 
 
 def flee(observation):
@@ -143,6 +154,35 @@ class TestEpisodes:
         lines, picture = STAGE.view(env)
         colours = {".": BACKGROUND, "o": OBJECT, "=": PADDLE}
         np.testing.assert_array_equal(picture, [[colours[cell] for cell in line] for line in lines])
+
+
+class TestBallGames:
+    @pytest.fixture
+    def env(self):
+        env = gymnasium.make("catch_dqn/CatchBall8-v0", render_mode="rgb_array", time_limit=50)
+        yield env
+        env.close()
+
+    def test_the_score_so_far_is_shown(self, env, capsys):
+        stage = play.STAGES["ball8"]
+        with Screen(fps=10) as screen:
+            (episode,) = play_episodes(env, follow_ball, screen, stage, episodes=1, seed=1)
+        out = capsys.readouterr().out
+        assert episode == Episode(9.0, 50)  # balls land at steps 7, 12, ... 47
+        for score in range(9):
+            assert f"score {score}\n" in out
+        assert out.endswith("score 9 in 50 steps\n\n")
+        assert stage.tally([episode, Episode(8.0, 50)]) == "mean score 8.5 over 2 games"
+
+    def test_keys(self):
+        person = play.STAGES["ball16"].keyboard()
+        actions = []
+        for person.keys in (["KEY_LEFT"], ["l"], []):
+            actions.append(person(None))
+        assert actions == [1, 2, 0]
+
+    def test_every_game_has_a_stage(self):
+        assert set(EXPERIMENTS) <= set(play.STAGES)
 
 
 class TestRecording:

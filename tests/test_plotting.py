@@ -1,5 +1,6 @@
 """Learning curves, bands over seeds, and the window."""
 
+import itertools
 import sys
 import time
 
@@ -64,15 +65,14 @@ class TestFigures:
 
 class TestLearningCurve:
     def test_default_panels_show_win_rate_and_loss(self, figures, tmp_path):
-        metrics = rows(
-            50, win_rate=np.linspace(0.3, 0.9, 50), score=np.linspace(-1, 1, 50), loss=np.geomspace(1, 0.01, 50)
-        )
+        rate, loss = np.linspace(0.3, 0.9, 50), np.geomspace(1, 0.01, 50)
+        metrics = rows(50, win_rate=rate, score=2 * rate - 1, loss=loss)
         learning_curve(tmp_path / "curve.png", metrics)
-        win_rate, loss = figures[0].axes
-        np.testing.assert_allclose(win_rate.lines[0].get_xydata()[[0, -1]], [[10, 0.3], [500, 0.9]])
-        np.testing.assert_allclose(loss.lines[0].get_ydata(), np.geomspace(1, 0.01, 50))
+        above, below = figures[0].axes
+        np.testing.assert_allclose(above.lines[0].get_xydata()[[0, -1]], [[10, 0.3], [500, 0.9]])
+        np.testing.assert_allclose(below.lines[0].get_ydata(), loss)
         assert [axis.get_yscale() for axis in figures[0].axes] == ["linear", "log"]
-        assert win_rate.get_ylim() == (0, 1)
+        assert above.get_ylim() == (0, 1)
         with Image.open(tmp_path / "curve.png") as image:
             assert image.width == 704
         assert (tmp_path / "curve.png").stat().st_size < 40_000
@@ -134,7 +134,7 @@ class TestBands:
         names = figures[0].axes[0].texts
         boxes = sorted((text.get_window_extent().extents for text in names), key=lambda box: box[1])
         assert [text.get_text() for text in names] == [f"line {i}" for i in range(5)]
-        for (_, _, _, top), (_, bottom, _, _) in zip(boxes, boxes[1:], strict=False):
+        for (_, _, _, top), (_, bottom, _, _) in itertools.pairwise(boxes):
             assert top <= bottom + 1  # pixel
 
     def test_a_curve_without_values_is_left_out(self, figures, tmp_path):
@@ -171,12 +171,13 @@ class TestWindow:
         plt.switch_backend(before)
 
     def test_shows_pictures_at_their_pace(self, display):
-        window = Window("game", fps=50)
+        window, began = Window("game", fps=50), time.monotonic()
         for shade in (10, 20, 30):
             window.show(np.full((4, 6, 3), shade, np.uint8))
             (image,) = plt.figure("game").axes[0].images
             np.testing.assert_array_equal(image.get_array(), np.full((4, 6, 3), shade))
-        assert sum(Canvas.seconds) == pytest.approx(3 / 50, abs=0.015)
+        assert 3 / 50 <= time.monotonic() - began < 0.5
+        assert min(Canvas.seconds) > 0  # 0 would be for ever
         window.close()
         assert plt.get_fignums() == []
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from shared import replay
 from shared.dqn import epsilon_greedy, replace_taken, td_target
-from shared.schedules import linear
+from shared.schedules import growing, linear
 
 
 @pytest.mark.parametrize(("elapsed", "expected"), [(-5, 1.0), (0, 1.0), (50, 0.55), (100, 0.1), (10**9, 0.1)])
@@ -14,6 +14,11 @@ from shared.schedules import linear
 def test_linear_schedule(xp, elapsed, expected):
     assert float(linear(xp, 1.0, 0.1, 100, elapsed)) == pytest.approx(expected)
     assert float(linear(xp, 1.0, 0.1, 0, elapsed)) == 0.1
+
+
+@pytest.mark.parametrize(("elapsed", "expected"), [(0, 1.0), (1, 0.7), (2, 0.1), (3, 0.1)])
+def test_growing_schedule(elapsed, expected):
+    assert float(growing(np, 1.0, 0.1, 2, elapsed)) == pytest.approx(expected)
 
 
 def test_epsilon_greedy_at_its_ends():
@@ -31,7 +36,7 @@ def test_double_q_target_by_hand():
         r_t=ops.array([1.0, 1.0]),
         discount_t=ops.array([0.0, 1.0]),
         q_t=ops.array([[99.0, 1.0, 98.0], [91.0, 2.0, 66.0]]),
-        selector_t=ops.array([[2.0, 10.0, 1.0], [11.0, 20.0, 1.0]]),
+        a_t=ops.argmax(ops.array([[2.0, 10.0, 1.0], [11.0, 20.0, 1.0]]), axis=-1),
     )
     np.testing.assert_allclose(target - q_tm1[[0, 1], [0, 1]], [0.0, 1.0])
 

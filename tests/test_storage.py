@@ -1,9 +1,7 @@
 """Weights and whole models on disk: read by every Keras, written by every Keras, equal when they come back."""
 
 import os
-import signal
-import subprocess
-import sys
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -19,7 +17,6 @@ from shared.errors import UserError
 from shared.losses import ClippedHuber
 from shared.optimizers import RMSPropGraves
 
-ROOT = Path(__file__).parent.parent
 STATES = np.random.default_rng(7).random((5, 8, 8, 1)).astype("float32")  # [B, H, W, C]
 TARGETS = np.random.default_rng(8).random((5, 3)).astype("float32")  # [B, A]
 
@@ -143,9 +140,9 @@ TRAINING = {
 }
 
 
-@pytest.mark.parametrize("make", [chain, forked])
-@pytest.mark.parametrize("training", TRAINING.values(), ids=TRAINING)
-def test_a_model_comes_back_with_its_outputs_loss_and_optimizer(tmp_path, make, training):
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_model_comes_back_with_its_outputs_loss_and_optimizer(tmp_path, name):
+    make, training = forked if name in ("not compiled", "sgd, by name") else chain, TRAINING[name]
     model = make(keras)
     if training:
         optimizer, loss = training()
@@ -219,13 +216,19 @@ def test_the_yaml_is_plain_and_as_short_as_a_person_wants_it(tmp_path):
     assert document["loss"] == {"class": "ClippedHuber", "delta": 1.0, "reduction": "sum"}
 
 
-@pytest.fixture
-def saved(tmp_path):
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
     """A trained model on disk."""
     model = chain(keras)
     model.compile("adam", "mse")
     model.train_on_batch(STATES, TARGETS)
-    return storage.save_model(model, tmp_path)
+    return storage.save_model(model, tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture
+def saved(original, tmp_path):
+    """A copy of it, to edit."""
+    return storage.Saved(*(Path(shutil.copy(path, tmp_path)) for path in original))
 
 
 def edit(path, before, after):
@@ -264,17 +267,20 @@ def test_files_from_two_saves_are_not_mixed_up(saved, tmp_path):
     np.testing.assert_array_equal(outputs(model), outputs(chain(keras, seed=2)))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_a_kill_between_the_two_files_is_noticed(saved, tmp_path):
-    program = (
-        "import os, signal, sys; from shared import backend, storage; import keras\n"
-        "def dies(*args):\n    if 'yaml' in str(args[1]): os.kill(os.getpid(), signal.SIGKILL)\n    rename(*args)\n"
-        "rename, os.replace = os.replace, dies\n"
-        "model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])\n"
-        "storage.save_model(model, sys.argv[1])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+def test_a_save_that_ended_between_the_two_files_is_noticed(saved, tmp_path, monkeypatch):
+    """`tests/test_files.py` kills for real; here the second rename does not come."""
+    rename = os.replace
+
+    def stop(source, place):
+        if str(place) == str(saved.architecture):
+            raise KeyboardInterrupt
+        rename(source, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", stop)
+        with pytest.raises(KeyboardInterrupt):
+            storage.save_model(chain(keras, seed=2), tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["dqn_model.yaml", "dqn_model_weights.hdf5"]
     with pytest.raises(UserError, match="not the weights that"):
         storage.load_model(*saved)
 
@@ -336,7 +342,7 @@ def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
         ("units: 5", "units: true", "units True: must be a whole number"),
         ("units: 5", "units: 1000000", "layer dense.*: the file has"),
         ("units: 5", "neurons: 5", "Dense has no setting neurons"),
-        ("units: 5\n", "", "Dense needs units"),
+        ("  units: 5\n", "", "Dense needs units"),
         ("rate: 0.1", "rate: 1.0", "rate 1.0: must be a number from 0 to below 1"),
         ("strides: [2, 2]", "strides: [2, 2, 2]", "strides.*: must be a list of 2"),
         ("padding: same", "padding: full", "padding 'full': must be one of valid, same"),
@@ -389,7 +395,9 @@ layers:
         ("format: 1\nlayers: []", "layers must be a list"),
         ("format: 1\nlayers: [1, 2]", "layers must be a list"),
         ("format: 1\nlayers: [{name: a, class: Dense, units: 3}]", "Dense takes one input, not 0"),
-        ("format: 1\nlayers:" + "\n- {name: a, class: Flatten}" * 9000, "more than 1000|Flatten takes one input"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Flatten}\n" * 2000, "2,003 layers are more than 1000"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Flatten}\n" * 20_000, "more than 50,000 values"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Flatten}\n" * 100_000, "larger than"),
         ("class_name: Sequential\nconfig: []", "python -m shared.legacy"),
     ],
 )

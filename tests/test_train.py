@@ -143,7 +143,7 @@ def test_killed_at_any_moment_and_resumed_equals_unbroken(catch):
         process.kill()
         process.communicate()
         process = start("--resume", "cut")
-    out, err = process.communicate()
+    _, err = process.communicate()
     if process.returncode == 2:
         assert "finished" in err  # the last kill came after the end
     np.testing.assert_array_equal(weights("whole", catch), weights("cut", catch))

@@ -1,0 +1,131 @@
+"""What CAVE costs: `python -m benchmarks.cave`.
+
+- Stepping caves side by side in a compiled loop: rules, observation and fresh starts, random actions, no learning.
+- A whole step of the compiled loop with an update, against the bare update as a Keras user would write it: the same
+  network with its `Conv2D`, loss and optimizer in a plain graph. Measured in turn, so that a drift of the machine's
+  speed hits both.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import time
+
+import numpy as np
+from keras import ops
+
+import shared.backend
+from cave_game.experiment import EXPERIMENTS
+from shared.dqn import replace_taken, td_target
+from shared.losses import LOSSES
+
+CAVES = 16
+STEPS = 10_000  # of all caves, in one measurement of stepping
+UPDATES = 200  # in one measurement of learning
+
+
+def stepping():
+    """A function that flies 16 caves for `STEPS` steps and returns the seconds it took."""
+    game = EXPERIMENTS["cave"].game(None)
+
+    @shared.backend.compiled
+    def fly(state, seen):
+        def step(t, state, seen):
+            draws = shared.backend.uniform(0, t, 2 * CAVES)
+            action = ops.cast(ops.floor(2 * draws[:CAVES]), "int32")
+            state, _, terminated = game.step(ops, state, action, draws[CAVES:, None])
+            fresh = game.reset(ops, ops.zeros((CAVES, 0)))
+            state = type(state)(
+                *(
+                    ops.where(ops.reshape(terminated, (-1,) + (1,) * (len(new.shape) - 1)), new, old)
+                    for new, old in zip(fresh, state, strict=True)
+                )
+            )
+            return t + 1, state, seen + game.observe(ops, state)  # so that no observation is left out
+
+        return ops.while_loop(lambda t, *_: t < STEPS, step, (0, state, seen))
+
+    state = game.reset(ops, ops.zeros((CAVES, 0)))
+    seen = ops.zeros((CAVES, *game.observation_shape))
+
+    def seconds():
+        began = time.perf_counter()
+        ops.convert_to_numpy(fly(state, seen)[2])
+        return time.perf_counter() - began
+
+    seconds()  # compiles
+    return seconds
+
+
+def whole_step(settings):
+    """A function that makes `UPDATES` steps of the compiled loop, an update each; returns seconds a step."""
+    engine = EXPERIMENTS["cave"].engine(settings)
+    state, _ = engine.run(engine.start(), max_steps=settings.learning_starts)
+    state, _ = engine.run(state, max_steps=int(state.steps) + 1)  # compiles
+
+    def seconds():
+        nonlocal state
+        began = time.perf_counter()
+        state, _ = engine.run(state, max_steps=int(state.steps) + UPDATES)
+        return (time.perf_counter() - began) / UPDATES
+
+    return seconds
+
+
+def bare_update(settings):
+    """A function that makes `UPDATES` updates in a plain graph, each on the same batch; returns seconds an update."""
+    experiment, rng, size = EXPERIMENTS["cave"], np.random.default_rng(0), settings.batch_size
+    online, target = experiment.model(settings), experiment.model(settings)
+    optimizer, _ = experiment.optimizer_and_loss(settings)
+    optimizer.build(online.trainable_variables)
+    loss = LOSSES[settings.loss]()
+    shape = (size, *experiment.game(settings).observation_shape)
+    s_tm1, s_t = (ops.convert_to_tensor(rng.random(shape, np.float32)) for _ in range(2))
+    action, reward, discount = ops.zeros((size,), "int32"), ops.ones((size,)), ops.full((size,), settings.discount)
+
+    @shared.backend.graph
+    def update():
+        best = ops.argmax(online(s_t), axis=-1) if settings.double else None
+        y = td_target(reward, discount, target(s_t), best)
+
+        def value():
+            q_tm1 = online(s_tm1)
+            return loss(ops.stop_gradient(replace_taken(q_tm1, action, y)), q_tm1)
+
+        value, gradients = shared.backend.value_and_gradients(value, online.trainable_variables)
+        optimizer.apply(gradients, online.trainable_variables)
+        return value
+
+    def seconds():
+        began = time.perf_counter()
+        for _ in range(UPDATES):
+            last = update()
+        float(last)
+        return (time.perf_counter() - began) / UPDATES
+
+    seconds()  # traces
+    return seconds
+
+
+def main(repeats):
+    """Measure everything `repeats` times and print medians."""
+    fly = stepping()
+    rates = [CAVES * STEPS / fly() for _ in range(repeats)]
+    print(f"stepping {CAVES} caves side by side: {statistics.median(rates):,.0f} steps of a cave a second")
+
+    settings = EXPERIMENTS["cave"].presets["tutorial"]
+    settings = dataclasses.replace(settings, episodes=10**8, train_every=1, learning_starts=500, replay_capacity=5000)
+    whole, bare = whole_step(settings), bare_update(settings)
+    pairs = [(whole(), bare()) for _ in range(repeats)]
+    print(
+        f"a whole compiled step with an update, batch {settings.batch_size}: "
+        f"{1e3 * statistics.median(pair[0] for pair in pairs):.2f} ms; the bare update in a plain graph: "
+        f"{1e3 * statistics.median(pair[1] for pair in pairs):.2f} ms; "
+        f"ratio {statistics.median(whole / bare for whole, bare in pairs):.2f}"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each, medians are printed")
+    main(parser.parse_args().repeats)

@@ -1,0 +1,154 @@
+"""What an update of the three-convolution network costs: `python -m benchmarks.convolution`.
+
+Measures, in one run and in turn, so that a drift of the machine's speed hits all alike, one DQN update at batch 32 of
+T3's network on 16x16x1 (catch-ball) and on 24x24x4 (CAVE):
+- in a plain TensorFlow graph with `Conv2D`, what a Keras user gets by default;
+- compiled, with the convolutions as matrix products, in a loop as the engine runs it;
+- with `--xla`, compiled with `Conv2D` as it is;
+- its matrix products alone, in NumPy.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+
+import numpy as np
+
+BATCH, ACTIONS = 32, 3
+UPDATES = 100  # in one measurement
+PAUSE = 0.2  # seconds; NumPy's threads go on spinning for a while after a product, and slow down what comes next
+
+
+def network(size, channels):
+    """T3's network: three convolutions, one hidden Dense layer."""
+    import keras
+
+    conv = {"padding": "same", "activation": "relu"}
+    return keras.Sequential(
+        [
+            keras.Input((size, size, channels)),
+            keras.layers.Conv2D(16, 4, strides=2, **conv),
+            keras.layers.Conv2D(32, 2, **conv),
+            keras.layers.Conv2D(32, 2, **conv),
+            keras.layers.Flatten(),
+            keras.layers.Dense(128, activation="relu"),
+            keras.layers.Dense(ACTIONS),
+        ]
+    )
+
+
+def products(size, channels):
+    """A function that computes the matrix products of one update: two forward passes, one backward."""
+    rng = np.random.default_rng(0)
+    cells = BATCH * (size // 2) ** 2
+    layers = [  # rows, inputs, outputs
+        (cells, 4 * 4 * channels, 16),
+        (cells, 2 * 2 * 16, 32),
+        (cells, 2 * 2 * 32, 32),
+        (BATCH, (size // 2) ** 2 * 32, 128),
+        (BATCH, 128, ACTIONS),
+    ]
+    arrays = [[rng.random(shape, np.float32) for shape in ((m, k), (k, n), (m, n))] for m, k, n in layers]
+
+    def run():
+        for i, (inputs, weights, gradient) in enumerate(arrays):
+            inputs @ weights  # forward, s_t
+            inputs @ weights  # forward, s_tm1
+            inputs.T @ gradient  # backward, the weights
+            if i > 0:
+                gradient @ weights.T  # backward, the layer before
+
+    return run
+
+
+def updater(model, wrap, looped):
+    """A function that makes one update of `model`, or `UPDATES` of them in one program."""
+    from keras import ops
+
+    from shared.backend import value_and_gradients
+    from shared.dqn import replace_taken, td_target
+    from shared.losses import ClippedHuber
+    from shared.models import clone_model
+    from shared.optimizers import OPTIMIZERS
+
+    target, loss, optimizer = clone_model(model), ClippedHuber(), OPTIMIZERS["rmsprop-graves"](2.5e-4)
+    optimizer.build(model.trainable_variables)
+
+    def update(s_tm1, a_tm1, r_t, discount_t, s_t):
+        y = td_target(r_t, discount_t, target(s_t))
+
+        def error():
+            q = model(s_tm1)
+            return loss(ops.stop_gradient(replace_taken(q, a_tm1, y)), q)
+
+        value, gradients = value_and_gradients(error, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        return value
+
+    rng = np.random.default_rng(0)
+    screens = (BATCH, *model.input_shape[1:])
+    batch = (
+        rng.random(screens, np.float32),
+        rng.integers(0, ACTIONS, BATCH).astype(np.int32),
+        rng.random(BATCH, np.float32),
+        np.full(BATCH, 0.9, np.float32),
+        rng.random(screens, np.float32),
+    )
+    batch = [ops.convert_to_tensor(column) for column in batch]
+    if looped:
+        program = wrap(lambda *batch: ops.fori_loop(0, UPDATES, lambda i, value: update(*batch), ops.zeros(())))
+    else:
+        program = wrap(update)
+    return lambda: float(program(*batch))
+
+
+def measure(size, channels, repeats, with_xla):
+    """Print microseconds an update by name, and the ratios that matter."""
+    from shared.backend import compiled, graph
+    from shared.layers import with_matmul_convolutions
+
+    model = network(size, channels)
+    timers = {  # name: function, how many updates one call makes
+        "Conv2D in a plain graph": (updater(model, graph, looped=False), 1),
+        "matrix products of patches, compiled": (
+            updater(with_matmul_convolutions(model), compiled, looped=True),
+            UPDATES,
+        ),
+        "its matrix products in NumPy": (products(size, channels), 1),
+    }
+    if with_xla:
+        timers["Conv2D, compiled"] = (updater(model, compiled, looped=True), UPDATES)
+    for function, _ in timers.values():
+        function()
+    seconds = {name: [] for name in timers}
+    for _ in range(repeats):
+        for name, (function, updates) in timers.items():
+            time.sleep(PAUSE)
+            function()
+            began = time.perf_counter()
+            for _ in range(UPDATES // updates):
+                function()
+            seconds[name].append((time.perf_counter() - began) / UPDATES)
+    print(f"{size}x{size}x{channels}, batch {BATCH}, median of {repeats}")
+    for name, values in seconds.items():
+        print(f"  {name:38s} {1e6 * statistics.median(values):8.0f} µs an update")
+    plain, ours, arithmetic = (seconds[name] for name in list(timers)[:3])
+    for name, others in (("Conv2D in a plain graph", plain), ("its products in NumPy", arithmetic)):
+        ratio = statistics.median(a / b for a, b in zip(ours, others, strict=True))
+        print(f"  compiled update / {name}: {ratio:.2f}")
+
+
+def main(argv):
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--xla", action="store_true", help="also Conv2D under XLA, ten times slower than all else")
+    arguments = parser.parse_args(argv)
+    for size, channels in ((16, 1), (24, 4)):
+        measure(size, channels, arguments.repeats, arguments.xla)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

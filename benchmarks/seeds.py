@@ -1,0 +1,40 @@
+"""One training for each of several seeds: `python -m benchmarks.seeds 5 catch_dqn --preset tutorial`.
+
+Arguments: the number of seeds, the package, then any flags of its `train`. Prints what each `summary.json` says and
+the mean with its 95 % interval over the seeds. The runs stay in `runs/seeds/` (or `--runs FOLDER`, given first).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from shared.evaluation import mean_and_ci95
+
+
+def main():
+    """Run the trainings and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/seeds"), help="where the runs go")
+    parser.add_argument("seeds", type=int)
+    parser.add_argument("package")
+    parser.add_argument("flags", nargs=argparse.REMAINDER)
+    arguments = parser.parse_args()
+    label = "-".join([arguments.package, *(flag.strip("-") for flag in arguments.flags)])
+    summaries = []
+    for seed in range(arguments.seeds):
+        out = arguments.runs / label / f"seed{seed}"
+        if not (out / "summary.json").exists():
+            train = [sys.executable, "-m", f"{arguments.package}.train", *arguments.flags]
+            train += ["--seed", str(seed), "--out", str(out), "--overwrite"]
+            subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
+        summaries.append(json.loads((out / "summary.json").read_text()))
+        print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
+    for name in summaries[0]:
+        mean, ci95 = mean_and_ci95([summary[name] for summary in summaries])
+        print(f"{name}: {mean:.4g} ± {ci95:.2g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Score a trained agent on caves that it has never seen: `python -m cave_game.evaluate`."""
+
+from cave_game.experiment import EXPERIMENTS
+from shared.cli import command
+from shared.commands import evaluate
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    return evaluate(argv, "cave_game", EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,33 @@
+"""The Q-network of CAVE, as a plain Keras model."""
+
+import keras
+
+FILTERS = ((16, 4, 2), (32, 2, 1), (32, 2, 1))  # filters, side of the kernel, stride
+
+
+def three_convolutions(observation_shape, num_actions, hidden, seed, first_value=0.0):
+    """T3's network for its 16x16 screen: three convolutions and dense layers.
+
+    Args:
+        observation_shape: (rows, columns, channels).
+        num_actions: how many values come out, linear.
+        hidden: units of each dense layer, relu.
+        seed: of the initial weights, uniform after Glorot and Bengio (2010, eq. 16); layer i takes `seed + i`.
+        first_value: the bias of the output: about what an untrained network says of every action.
+
+    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, num_actions].
+    """
+    seeds = iter(range(seed, seed + len(FILTERS) + len(hidden) + 1))
+
+    def options():
+        return {"kernel_initializer": keras.initializers.GlorotUniform(next(seeds))}
+
+    layers = [keras.Input(observation_shape)]
+    for filters, side, stride in FILTERS:
+        convolution = keras.layers.Conv2D(filters, side, stride, padding="same", activation="relu", **options())
+        layers.append(convolution)
+    layers.append(keras.layers.Flatten())
+    layers += [keras.layers.Dense(units, activation="relu", **options()) for units in hidden]
+    bias = keras.initializers.Constant(first_value)
+    layers.append(keras.layers.Dense(num_actions, bias_initializer=bias, **options()))
+    return keras.Sequential(layers, name="q_network")
