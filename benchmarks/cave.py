@@ -11,10 +11,12 @@ import dataclasses
 import statistics
 import time
 
+import shared.backend  # first, so that TensorFlow stays quiet
+
+# isort: split
 import numpy as np
 from keras import ops
 
-import shared.backend
 from cave_game.experiment import EXPERIMENTS
 from shared.dqn import replace_taken, td_target
 from shared.losses import LOSSES

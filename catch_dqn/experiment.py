@@ -1,8 +1,11 @@
 """The games of this package as experiments: which network plays them and how it is judged."""
 
+import dataclasses
+
 import numpy as np
 
 from catch_dqn import presets
+from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
 from shared.experiment import Experiment
 
@@ -82,11 +85,76 @@ class CatchExperiment(BallExperiment):
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class CatchBallExperiment(BallExperiment):
+    """T3's game of Catch-ball on a screen of `size` x `size` cells."""
+
+    size: int = 16
+
+    def game(self, settings):
+        """The rules."""
+        return CatchBall(self.size, settings.starts)
+
+    def env(self, settings, **options):
+        """The Gymnasium environment `catch_dqn/CatchBall8-v0` or `16-v0`."""
+        import gymnasium
+
+        options = {"starts": settings.starts, "time_limit": settings.time_limit} | options
+        return gymnasium.make(f"catch_dqn/CatchBall{self.size}-v0", **options)
+
+    def model(self, settings):
+        """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
+        from catch_dqn import networks
+
+        build = networks.dense if self.size == 8 else networks.convolutional
+        return build(self.game(settings).observation_shape, CatchBall.num_actions, settings.hidden, settings.seed)
+
+    def figure(self):
+        """The mean score."""
+        from shared.training import MEAN_SCORE
+
+        return MEAN_SCORE
+
+    def evaluate(self, model, settings, episodes, seed):
+        """Greedy games from every kind of start, of at most `TIME_LIMIT` steps.
+
+        Returns `mean_score`, `ci95`, `episodes`, and `perfect`, the score of a player that never misses.
+        """
+        from shared.evaluation import mean_and_ci95, play_greedy, random_starts
+
+        game = CatchBall(self.size, "all")
+        scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed, TIME_LIMIT)
+        mean, ci95 = mean_and_ci95(scores)
+        perfect = 1 + (TIME_LIMIT - (self.size - 1)) // INTERVAL  # one lands at step size - 1, then every 5 steps
+        return {"mean_score": mean, "ci95": ci95, "episodes": episodes, "perfect": perfect}
+
+    def describe(self, result):
+        """The result of `evaluate` as text."""
+        return (
+            f"greedy: mean score {result['mean_score']:.2f} ± {result['ci95']:.2f} of {result['perfect']} over "
+            f"{result['episodes']} games of {TIME_LIMIT} steps at most"
+        )
+
+
 EXPERIMENTS = {
     "catch": CatchExperiment(
         package="catch_dqn",
         name="catch",
         title="Catch on a 10x10 grid (T1)",
         presets={"tutorial": presets.CATCH_TUTORIAL, "tuned": presets.CATCH_TUNED},
-    )
+    ),
+    "ball8": CatchBallExperiment(
+        package="catch_dqn",
+        name="ball8",
+        title="Catch-ball on 8x8 (T3)",
+        presets={"tutorial": presets.BALL8_TUTORIAL, "tuned": presets.BALL8_TUNED},
+        size=8,
+    ),
+    "ball16": CatchBallExperiment(
+        package="catch_dqn",
+        name="ball16",
+        title="Catch-ball on 16x16 (T3)",
+        presets={"tutorial": presets.BALL16_TUTORIAL, "tuned": presets.BALL16_TUNED},
+        size=16,
+    ),
 }

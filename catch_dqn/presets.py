@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from catch_dqn.ball_game import TIME_LIMIT
 from shared.config import option
 from shared.settings import Settings
 
@@ -39,3 +40,49 @@ CATCH_TUNED = dataclasses.replace(
     epsilon_end=0.0,
     epsilon_decay=4000,
 )
+
+BALL8_TUTORIAL = CatchSettings(
+    episodes=1000,
+    time_limit=TIME_LIMIT,
+    truncation="terminal",
+    hidden=(64, 32),
+    optimizer="rmsprop-graves",
+    learning_rate=2.5e-4,
+    loss="clipped-huber",
+    discount=0.9,
+    epsilon=1.0,
+    epsilon_end=0.1,
+    epsilon_decay=30,
+    epsilon_by="growing-episodes",
+    replay_capacity=5000,
+    batch_size=32,
+    learning_starts=5000,
+    train_every=3,
+    target_sync=500,
+    first_target="shared",
+    double_rule="tutorial",
+)
+
+BALL8_TUNED = dataclasses.replace(
+    BALL8_TUTORIAL,
+    starts="all",
+    truncation="bootstrap",
+    optimizer="adam",
+    learning_rate=1e-3,
+    learning_rate_decay=200_000,
+    epsilon_end=0.01,
+    epsilon_decay=50_000,
+    epsilon_by="steps",
+    games=8,
+    train_every=4,
+    replay_capacity=40_000,
+    learning_starts=2000,
+    target_sync=1000,
+    first_target="copied",
+    double=True,
+    double_rule="published",
+)
+
+BALL16_TUTORIAL = dataclasses.replace(BALL8_TUTORIAL, hidden=(128,))
+
+BALL16_TUNED = dataclasses.replace(BALL8_TUNED, hidden=(128,))

@@ -1,1 +1,1 @@
-"""Policy gradients on CartPole, LunarLander and other Gymnasium environments (T4's REINFORCE, and what makes it good)."""
+"""Policy gradients for Gymnasium environments: T4's REINFORCE on CartPole and LunarLander, and what makes it good."""

@@ -1,10 +1,9 @@
-"""Policy and value networks as plain Keras models, and their forward pass in NumPy for use between environment steps."""
+"""Policy and value networks as plain Keras models, and their forward pass in NumPy, for between environment steps."""
 
 import keras
 import numpy as np
 from keras import ops
 
-HEADS = ("softmax", "sigmoid")
 ACTIVATIONS = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 

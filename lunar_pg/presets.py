@@ -2,54 +2,102 @@
 
 import dataclasses
 
-from lunar_pg.policies import ACTIVATIONS, HEADS
 from shared.config import check_limits, option
 from shared.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicySettings:
-    """A policy gradient. The defaults are REINFORCE; everything after `normalize` adds to it and can be switched off."""
+    """A policy gradient. The defaults are REINFORCE; what follows `normalize` adds to it and can be switched off."""
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
-    iterations: int = option(200, "updates of the policy, each from fresh episodes", low=1)
-    batch_episodes: int = option(16, "episodes per iteration, played side by side", low=1, high=4096)
-    time_limit: int | None = option(
-        None, "environment steps after which an episode is cut (default: the task's own)", low=1
-    )
+    iterations: int = option(200, "batches of episodes to learn from", low=1)
+    games: int = option(16, "episodes in a batch, played side by side", low=1, high=4096)
+    time_limit: int | None = option(None, "environment steps that end an episode (default: the task's own)", low=1)
     head: str = option(
-        "softmax", "the policy's outputs: each action's probability, or that of the first of two", choices=HEADS
+        "softmax",
+        "what the policy puts out: each action's probability, or that of the first of two actions",
+        choices=("softmax", "sigmoid"),
     )
     hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536)
-    activation: str = option("relu", "of the hidden layers", choices=tuple(ACTIVATIONS))
+    activation: str = option("relu", "of the hidden layers", choices=("relu", "tanh"))
     optimizer: str = option("nadam", "gradient descent rule", choices=("sgd", "rmsprop", "adam", "nadam"))
     learning_rate: float = option(0.005, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.005, "step size in the end", low=0.0)
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
-    normalize: bool = option(
-        True, "shift and scale the returns, or advantages, of an iteration to mean 0 and deviation 1"
-    )
-    baseline: bool = option(False, "learn the value of each observation and judge actions by what they add to it")
-    value_learning_rate: float = option(
-        0.001, "step size of the baseline at the start; it falls as the other does", low=0.0
-    )
+    normalize: bool = option(True, "shift and scale the weights of a batch's actions to mean 0 and deviation 1")
+    baseline: bool = option(False, "learn what to expect, and judge an action by what it adds to that")
+    value_learning_rate: float = option(0.001, "step size of the baseline; it falls as the other does", low=0.0)
     gae_lambda: float = option(
         1.0, "with a baseline: 1 waits for the whole return, 0 trusts the next value", low=0.0, high=1.0
     )
-    entropy: float = option(0.0, "reward for undecidedness, per nat", low=0.0)
+    horizon: int | None = option(
+        None, "environment steps after which training, not the task, cuts an episode (default: never)", low=1
+    )
+    entropy: float = option(0.0, "reward for being undecided, per nat", low=0.0)
     clip_gradient: float = option(0.0, "largest norm of a gradient, 0: no limit", low=0.0)
-    epochs: int = option(1, "passes over the steps of an iteration", low=1)
-    minibatch: int = option(0, "steps in one update, 0: all of the iteration's", low=0)
-    clip_ratio: float = option(0.0, "PPO: how far a probability may move in one iteration, 0: no limit", low=0.0)
+    epochs: int = option(1, "passes over a batch", low=1)
+    minibatch: int = option(0, "environment steps in one update, 0: the whole batch", low=0)
+    clip_ratio: float = option(0.0, "how far an action's probability may move in one batch, 0: no limit", low=0.0)
 
     def __post_init__(self):
         check_limits(self)
-        if self.gae_lambda < 1 and not self.baseline:
+        if not self.baseline and self.gae_lambda < 1:
+            raise UserError(f"--gae-lambda {self.gae_lambda}: needs a baseline; give --baseline too, or --gae-lambda 1")
+        if not self.baseline and self.horizon is not None:
             raise UserError(
-                f"--gae-lambda {self.gae_lambda}: needs a baseline; give --baseline as well, or --gae-lambda 1"
+                f"--horizon {self.horizon}: without a baseline nobody knows what a cut episode would still "
+                "have brought; give --baseline too, or --time-limit for a shorter task"
             )
+
+    @property
+    def episodes(self):
+        """Episodes in all."""
+        return self.iterations * self.games
 
     def learning_rate_share(self, iteration):
         """What is left of the step sizes: falls evenly from 1 to `learning_rate_end / learning_rate`."""
         last = self.learning_rate_end / self.learning_rate if self.learning_rate else 1.0
         return 1.0 + (last - 1.0) * iteration / max(1, self.iterations - 1)
+
+    def figures(self, state, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        figures = {"entropy": trace.entropy}
+        return figures | {"value_loss": trace.value_loss} if self.baseline else figures
+
+
+LUNAR_TUTORIAL = PolicySettings()
+
+CARTPOLE_TUTORIAL = PolicySettings(
+    iterations=150,
+    games=10,
+    time_limit=200,
+    head="sigmoid",
+    hidden=(5,),
+    learning_rate=0.01,
+    learning_rate_end=0.01,
+    discount=0.95,
+)
+
+LUNAR_TUNED = PolicySettings(
+    iterations=150,
+    hidden=(64, 64),
+    activation="tanh",
+    optimizer="adam",
+    learning_rate=1e-3,
+    learning_rate_end=0.0,
+    discount=0.995,
+    baseline=True,
+    value_learning_rate=3e-3,
+    gae_lambda=0.95,
+    horizon=400,
+    entropy=0.01,
+    clip_gradient=0.5,
+    epochs=6,
+    minibatch=128,
+    clip_ratio=0.2,
+)
+
+CARTPOLE_TUNED = dataclasses.replace(
+    LUNAR_TUNED, iterations=40, games=10, time_limit=200, head="sigmoid", discount=0.99, horizon=None
+)

@@ -1,4 +1,4 @@
-"""Training by policy gradients: play a batch of episodes, weigh each action by what came of it, make one update, repeat."""
+"""Training by policy gradients: play a batch of episodes, weigh each action by what came of it, update, repeat."""
 
 from typing import NamedTuple
 
@@ -21,12 +21,14 @@ class TrainState(NamedTuple):
     steps: int  # environment steps taken
 
 
-class Report(NamedTuple):
-    """What one iteration brought."""
+class Trace(NamedTuple):
+    """What one iteration brought: as much of a `shared.engine.Trace` as there is, a row for each of the E episodes."""
 
-    score: np.ndarray  # float64 [E], the sum of each episode's rewards
-    length: np.ndarray  # int [E], in environment steps
-    loss: float  # of the policy, mean over the updates
+    ended: np.ndarray  # bool [E, 1], true
+    score: np.ndarray  # float64 [E, 1], the sum of its rewards
+    length: np.ndarray  # int [E, 1], in environment steps
+    loss: np.ndarray  # float64 [1], of the policy, mean over the updates
+    largest_target: np.ndarray  # float64 [1], 0: targets are sums of rewards and cannot run away
     value_loss: float  # of the baseline, 0 without one
     entropy: float  # nats
 
@@ -54,9 +56,9 @@ class Trainer:
 
     def __init__(self, make_env, policy, value, optimizer, settings):
         self.policy, self.value, self.settings = policy, value, settings
-        self.collector = Collector(make_env, settings.batch_episodes)
+        self.collector = Collector(make_env, settings.games)
         limit = self.collector.envs[0].spec.max_episode_steps
-        self.capacity = settings.batch_episodes * limit  # one size for all iterations: one compilation
+        self.capacity = settings.games * limit  # one size for all iterations: one compilation
         self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
         self.optimizer = _built(optimizer(settings.learning_rate), policy)
         self.value_optimizer = _built(optimizer(settings.value_learning_rate), value) if value else None
@@ -75,17 +77,17 @@ class Trainer:
     def run(self, state):
         """One iteration: fresh episodes from the policy as it is, then the updates they are good for.
 
-        Its chance comes from the run's seed and the iteration's number alone. Returns the next `TrainState` and a
-        `Report`.
+        Its chance comes from the run's seed and the iteration's number alone. Returns the next `TrainState` and the
+        iteration's `Trace`.
         """
         key = [self.settings.seed, state.iteration]
         episodes = self.collector.collect(NumpyPolicy(self.policy).sample, key)
         batch = self.batch(episodes)
         loss, value_loss, undecided = self.learn(batch, state.iteration)
-        lengths = np.array([len(episode.actions) for episode in episodes])
-        scores = np.array([episode.rewards.sum() for episode in episodes])
-        state = TrainState(state.iteration + 1, state.steps + int(lengths.sum()))
-        return state, Report(scores, lengths, loss, value_loss, undecided)
+        length = np.array([[len(episode.actions)] for episode in episodes])
+        score = np.array([[episode.rewards.sum()] for episode in episodes])
+        trace = Trace(np.ones(score.shape, bool), score, length, np.array([loss]), np.zeros(1), value_loss, undecided)
+        return TrainState(state.iteration + 1, state.steps + int(length.sum())), trace
 
     def export(self):
         """The policy being trained."""

@@ -1,4 +1,4 @@
-"""The commands `train` and `evaluate` that every DQN experiment offers."""
+"""The commands `train` and `evaluate` that every experiment offers."""
 
 import dataclasses
 import json
@@ -11,6 +11,7 @@ from shared import runs
 from shared.cli import Parser, settings_from, whole_number
 from shared.config import flag, from_json
 from shared.errors import UserError
+from shared.experiment import add_game_argument, game_flag
 from shared.trained import add_weights_arguments, load_trained
 
 EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
@@ -23,7 +24,7 @@ def train(argv, package, experiments):
     Args:
         argv: the arguments.
         package: its name.
-        experiments: dict of `shared.experiment.Experiment` by the name that `--game` takes; the first is the default.
+        experiments: dict of `shared.experiment.Experiment` by name; the first is the default.
 
     Returns the exit status.
     """
@@ -31,21 +32,23 @@ def train(argv, package, experiments):
     experiment = experiments[config["game"]]
     parser = Parser(
         f"{package}.train",
-        f"Train a DQN: {experiment.title}. The defaults shown are those of --game {experiment.name} --preset "
-        f"{config['preset']}.",
+        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {game_flag(experiments)} "
+        f"{experiment.name} --preset {config['preset']}.",
     )
-    _add_choices(parser, experiments)
+    _add_choices(parser, experiments, experiment.engines)
     parser.set_defaults(**{name: config[name] for name in ("game", "preset", "engine")})
     parser.add_settings(config["settings"])
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments, experiment.settings_class)
 
     if chosen.resume is None:
-        out = arguments.out or runs.new_folder(package, f"{experiment.name}-{arguments.preset}-seed{settings.seed}")
+        out = arguments.out or runs.new_folder(
+            package, f"{experiment.name.replace('/', '-')}-{arguments.preset}-seed{settings.seed}"
+        )
         config = _config(package, arguments, settings, argv)
         run = runs.Run.create(out, config, arguments.overwrite)
     else:
-        _refuse_other_settings(arguments, settings, config)
+        _refuse_other_settings(arguments, settings, config, game_flag(experiments))
         run = runs.Run.open(chosen.resume)
         if run.finished:
             raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
@@ -55,7 +58,7 @@ def train(argv, package, experiments):
 def _what_to_train(argv, package, experiments):
     """The choices that decide the other flags' defaults: from the arguments, or from the run to resume."""
     first = Parser(f"{package}.train", "", add_help=False)
-    _add_choices(first, experiments)
+    _add_choices(first, experiments, next(iter(experiments.values())).engines)
     chosen, _ = first.parse_known_args(argv)
     if chosen.resume == "":
         chosen.resume = chosen.out or runs.latest_run(package, finished=False)
@@ -68,22 +71,22 @@ def _what_to_train(argv, package, experiments):
     return chosen, {**vars(chosen), "settings": experiments[chosen.game].presets[chosen.preset]}
 
 
-def _add_choices(parser, experiments):
-    names = list(experiments)
-    if len(names) > 1:
-        parser.add_argument("--game", choices=names, default=names[0], help=f"which game (default: {names[0]})")
-    else:
-        parser.set_defaults(game=names[0])
-    presets = list(experiments[names[0]].presets)
+def _add_choices(parser, experiments, engines):
+    default = next(iter(experiments))
+    add_game_argument(parser, experiments, default, f"which game (default: {default})")
+    presets = list(experiments[default].presets)
     parser.add_argument(
         "--preset", choices=presets, default=presets[0], help=f"settings as published, or ours (default: {presets[0]})"
     )
-    parser.add_argument(
-        "--engine",
-        choices=("compiled", "readable"),
-        default="compiled",
-        help="the whole loop as one program, or the loop to read (default: compiled)",
-    )
+    if len(engines) > 1:
+        parser.add_argument(
+            "--engine",
+            choices=engines,
+            default=engines[0],
+            help=f"the whole loop as one program, or the loop to read (default: {engines[0]})",
+        )
+    else:
+        parser.set_defaults(engine=engines[0])
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the run goes (default: a new one in runs/)")
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
@@ -111,13 +114,14 @@ def _config(package, arguments, settings, argv):
     }
 
 
-def _refuse_other_settings(arguments, settings, config):
+def _refuse_other_settings(arguments, settings, config, game_flag):
     now = {name: getattr(arguments, name) for name in ("game", "preset", "engine")} | dataclasses.asdict(settings)
     then = {name: config[name] for name in ("game", "preset", "engine")} | dataclasses.asdict(config["settings"])
     for name, value in now.items():
         if value != then[name]:
             raise UserError(
-                f"{flag(name)} {value}: this run was begun with {then[name]}; leave the flag out, or start another run"
+                f"{game_flag if name == 'game' else flag(name)} {value}: this run was begun with {then[name]}; leave "
+                "the flag out, or start another run"
             )
 
 
@@ -137,7 +141,7 @@ def _train(run, experiment, settings, engine, resume):
     weights = run.path / experiment.weights_name
     storage.save_weights(model, weights)
     storage.save_architecture(model, run.path / "model.yaml")
-    plotting.learning_curve(run.path / "curve.png", run.read_metrics())
+    plotting.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, x_label=experiment.unit)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
     last = figure.of(outcome.scores[-training.WINDOW :])
     run.finish({**result, "final_training_score": float(last), "steps": outcome.steps, "seconds": outcome.seconds})
@@ -153,7 +157,7 @@ def _train(run, experiment, settings, engine, resume):
 
 def evaluate(argv, package, experiments):
     """`python -m <package>.evaluate`; arguments as for `train`."""
-    parser = Parser(f"{package}.evaluate", "Play greedily and score a trained agent.")
+    parser = Parser(f"{package}.evaluate", "Play and score a trained agent.")
     add_weights_arguments(parser, package, experiments)
     parser.add_argument(
         "--episodes", type=whole_number, default=FINAL_EPISODES, help="random games (default: %(default)s)"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from shared import replay as memory
 from shared.backend import compiled, uniform, value_and_gradients
@@ -93,20 +93,21 @@ class Engine:
         """The state before the first step."""
         games, key = self.settings.games, self.settings.seed
         game = self.game.reset(ops, self.first_draws(key))
-        replay = memory.empty(self.settings.replay_capacity, self.game.observation_shape)
+        observation = self.game.observe(ops, game)
+        replay = memory.empty(self.settings.replay_capacity, self._stored(game, observation))
         return TrainState(
             key=ops.convert_to_tensor(key, "int32"),
             steps=ops.convert_to_tensor(0, "int32"),
             episodes=ops.convert_to_tensor(0, "int32"),
             game=game,
-            observation=self.game.observe(ops, game),
+            observation=observation,
             length=ops.zeros((games,), "int32"),
             score=ops.zeros((games,)),
-            replay=memory.Replay(*(ops.convert_to_tensor(column) for column in replay)),
+            replay=tree.map_structure(ops.convert_to_tensor, replay),
         )
 
     def run(self, state, max_steps=None):
-        """Train on from `state` until a block is full, `settings.episodes` have ended or the loss is not finite.
+        """Train on from `state` until a block is full, the settings' end is reached or the loss is not finite.
 
         Args:
             state: a `TrainState`.
@@ -115,7 +116,7 @@ class Engine:
         Returns the next state and the `Trace` of the steps taken, as NumPy arrays.
         """
         settings = self.settings
-        limit = np.iinfo(np.int32).max if max_steps is None else max_steps
+        limit = min(limit for limit in (max_steps, settings.steps, np.iinfo(np.int32).max) if limit is not None)
         steps, play = int(state.steps), self._learn
         if steps < settings.learning_starts:
             play, limit = self._collect, min(limit, settings.learning_starts)
@@ -244,21 +245,20 @@ class Engine:
             ended = ops.logical_or(ended, length >= settings.time_limit)
         no_more = terminated if settings.truncation == "bootstrap" else ended
         discount = settings.discount * (1.0 - ops.cast(no_more, "float32"))
-        transitions = memory.Replay(state.observation, action, reward, discount, observation)
-        replay = memory.add(state.replay, state.steps, transitions)
+        before, after = self._stored(state.game, state.observation), self._stored(game, observation)
+        transitions = memory.Replay(before, action, reward, discount, after)
+        replay = memory.extend(state.replay, state.steps, transitions, state.length, settings.n_step)
+        replay = memory.add(replay, state.steps, transitions)
         fresh = self.game.reset(ops, draws.reset)
-
-        def restart(new, old):
-            return ops.where(ops.reshape(ended, (-1,) + (1,) * (len(old.shape) - 1)), new, old)
 
         state = TrainState(
             key=state.key,
             steps=state.steps + settings.games,
             episodes=state.episodes + (ops.sum(ops.cast(ended, "int32")) if learn else 0),
-            game=type(game)(*(restart(new, old) for new, old in zip(fresh, game, strict=True))),
-            observation=restart(self.game.observe(ops, fresh), observation),
-            length=restart(ops.zeros_like(length), length),
-            score=restart(ops.zeros_like(score), score),
+            game=memory.where(ended, fresh, game),
+            observation=memory.where(ended, self.game.observe(ops, fresh), observation),
+            length=ops.where(ended, 0, length),
+            score=ops.where(ended, 0.0, score),
             replay=replay,
         )
         return state, ended, score, length
@@ -269,6 +269,8 @@ class Engine:
         `trusted` is the network that values the next observation.
         """
         batch, weight = memory.sample(state.replay, state.steps, draws)
+        if self.settings.replay_states:
+            batch = batch._replace(s_tm1=self.game.observe(ops, batch.s_tm1), s_t=self.game.observe(ops, batch.s_t))
         a_t = None
         if self.settings.double:
             published = self.settings.double_rule == "published"
@@ -286,11 +288,17 @@ class Engine:
         self.optimizer.apply(gradients, self.online.trainable_variables)
         return value, ops.max(ops.abs(target))
 
+    def _stored(self, game, observation):
+        """What replay memory holds of a step."""
+        return game if self.settings.replay_states else observation
+
     # -- before anything is allocated ---------------------------------------------------------------------------
 
     def _refuse_what_cannot_fit(self):
         capacity = self.settings.replay_capacity
-        needed = 2 * memory.size_in_bytes(capacity, self.game.observation_shape)  # the call's input and output
+        state = self.game.reset(np, np.zeros((1, self.game.reset_draws), np.float32))
+        stored = self._stored(state, self.game.observe(np, state))
+        needed = 2 * memory.size_in_bytes(capacity, stored)  # the call's input and output
         present = memory.physical_bytes()
         if needed > present:
             raise UserError(

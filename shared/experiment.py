@@ -5,9 +5,51 @@ import dataclasses
 from shared.settings import Settings
 
 
+class OpenExperiments(dict):
+    """Experiments by name, for tasks that are known by their Gymnasium id: there are more than are listed.
+
+    Args:
+        listed: dict of `Experiment` by name; the first one is the default.
+        make: function: id -> `Experiment`, for those that are not listed. Raises `UserError` for an unknown id.
+    """
+
+    def __init__(self, listed, make):
+        super().__init__(listed)
+        self.make = make
+
+    def __missing__(self, name):
+        return self.make(name)
+
+
+def game_flag(experiments):
+    """The flag that chooses between experiments."""
+    return "--env" if isinstance(experiments, OpenExperiments) else "--game"
+
+
+def add_game_argument(parser, experiments, default, meaning):
+    """Add the flag that chooses between experiments, if there is a choice; parsed, it is called `game`."""
+    names = list(experiments)
+    if isinstance(experiments, OpenExperiments):
+        parser.add_argument(
+            "--env",
+            dest="game",
+            default=default,
+            metavar="|".join([*names, "ID"]),
+            help=f"{meaning}; a Gymnasium id too",
+        )
+    elif len(names) > 1:
+        parser.add_argument("--game", choices=names, default=default, help=meaning)
+    else:
+        parser.set_defaults(game=names[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One game that a DQN learns. Subclasses fill in the methods; nothing here imports Keras until it is called."""
+    """One game that is learned. Subclasses fill in the methods; nothing here imports Keras until it is called."""
+
+    method = "a DQN"  # what learns it
+    engines = ("compiled", "readable")  # the loops that there are; the first one is the default
+    panels = None  # the charts of its learning curve, `shared.plotting.Panel`s; None: the usual ones
 
     package: str  # such as "catch_dqn"; runs go to runs/<package>/
     name: str  # of the game, as --game has it

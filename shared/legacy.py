@@ -49,8 +49,7 @@ def load_legacy_model(architecture_path, weights_path=None):
     kept = without_losses(whole, architecture_path)
     described, first = channels_last(kept, architecture_path)
     model = architecture.build(described, architecture_path)
-    shapes = architecture.output_shapes(described, architecture_path)
-    targets = _targets(model, kept, first, shapes, architecture_path)
+    targets = _targets(model, kept, described, first, architecture_path)
     pairs = _pair(model, targets, whole, stored)
     storage.assign(storage.stage(pairs, weights_path))
     return model
@@ -120,25 +119,26 @@ def channels_last(graph, path):
     return Architecture(tuple(layers), graph.outputs, graph.sequential), first
 
 
-def _targets(model, graph, first, shapes, path):
+def _targets(model, graph, described, first, path):
     """Where each stored array goes, by layer: kernels of Keras 1 turned, rows after a channels-first Flatten reordered.
 
     Args:
         model: the new model.
         graph: the layers of the old one that it is made of.
+        described: those of the new one.
         first: whether the old one's images were (channels, rows, columns).
-        shapes: the new output shape of each layer.
         path: for messages.
 
     Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
     """
+    from shared.architecture import in_order, output_shapes
     from shared.storage import Target
 
     targets = {}
     orders = {}  # layer whose output is a flattened (channels, rows, columns) -> that shape
-    for layer in _fed_first(graph.layers):
-        if layer.class_name == "InputLayer":
-            continue
+    shapes = output_shapes(described, path)
+    by_name = {layer.name: layer for layer in graph.layers}
+    for layer in (by_name[new.name] for new in in_order(described, path) if new.inputs):
         made, shape = model.get_layer(layer.name), shapes[layer.inputs[0]]
         weights = [Target(variable) for variable in made.weights]
         turned = first and len(shape) == 3  # the input was (channels, rows, columns)
@@ -172,15 +172,6 @@ def _turned(kernel):
 def _reordered(order):
     """Rows of a Dense kernel from (channels, rows, columns) to (rows, columns, channels)."""
     return lambda kernel: kernel.reshape(*order, -1).transpose(1, 2, 0, 3).reshape(kernel.shape)
-
-
-def _fed_first(layers):
-    """The layers, each after those that feed it; `architecture.build` has made sure that it can be done."""
-    placed = []
-    while len(placed) < len(layers):
-        names = {layer.name for layer in placed}
-        placed += [layer for layer in layers if layer.name not in names and names.issuperset(layer.inputs)]
-    return placed
 
 
 def _pair(model, targets, whole, stored):

@@ -6,34 +6,45 @@ The memory is a value that the compiled loop carries along, not an object: `add`
 import os
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 
 class Replay(NamedTuple):
-    """C transitions (s_tm1, a_tm1, r_t, discount_t, s_t); slot i holds the i-th, modulo C."""
+    """C transitions (s_tm1, a_tm1, r_t, discount_t, s_t); slot i holds the i-th, modulo C.
 
-    s_tm1: Any  # float32 [C, ...], observation before the action
+    What is seen (s) is an observation, float32 [C, ...], or a game's own state, a named tuple of arrays [C, ...]. With
+    `extend` a transition spans several steps: from s_tm1 and a_tm1 over the rewards on the way to s_t.
+    """
+
+    s_tm1: Any  # seen before the action
     a_tm1: Any  # int32 [C]
     r_t: Any  # float32 [C]
     discount_t: Any  # float32 [C], 0 where the world ended, else gamma
-    s_t: Any  # float32 [C, ...], observation after the action, also when the episode ended there
+    s_t: Any  # seen after the action, also when the episode ended there
 
 
-def empty(capacity, observation_shape):
-    """A memory of `capacity` blank transitions, in NumPy."""
-    return Replay(
-        np.zeros((capacity, *observation_shape), np.float32),
-        np.zeros(capacity, np.int32),
-        np.zeros(capacity, np.float32),
-        np.zeros(capacity, np.float32),
-        np.zeros((capacity, *observation_shape), np.float32),
-    )
+def empty(capacity, seen):
+    """A memory of `capacity` blank transitions, in NumPy.
+
+    Args:
+        capacity: C.
+        seen: what will be stored as s: any observation or state, with a leading axis.
+    """
+
+    def blank():
+        return tree.map_structure(
+            lambda a: np.zeros((capacity, *a.shape[1:]), keras.backend.standardize_dtype(a.dtype)), seen
+        )
+
+    numbers = np.zeros(capacity, np.float32)
+    return Replay(blank(), np.zeros(capacity, np.int32), numbers, numbers.copy(), blank())
 
 
-def size_in_bytes(capacity, observation_shape):
+def size_in_bytes(capacity, seen):
     """What `empty` will occupy."""
-    return capacity * 4 * (3 + 2 * int(np.prod(observation_shape)))
+    return capacity * sum(column.nbytes for column in tree.flatten(empty(1, seen)))
 
 
 def add(replay, added, transitions):
@@ -44,13 +55,56 @@ def add(replay, added, transitions):
         added: int32 scalar, how many transitions were ever added before this block.
         transitions: a `Replay` of G rows.
     """
-    slot = added % replay.a_tm1.shape[0]
-    return Replay(
-        *(
-            ops.slice_update(column, (slot,) + (0,) * (len(column.shape) - 1), rows)
-            for column, rows in zip(replay, transitions, strict=True)
+    return _write(replay, added % replay.a_tm1.shape[0], transitions)
+
+
+def extend(replay, added, transitions, length, n_step):
+    """Carry the transitions of the last n - 1 steps on by one step, before `add` writes the newest ones.
+
+    A transition then holds the discounted rewards of up to n steps, gamma^n in place of gamma, and what was seen after
+    them: an n-step return (Sutton 1988; as in Hessel et al. 2018, eq. 1). It never reaches over an episode's end, and
+    the newest ones are shorter.
+
+    Args:
+        replay, added, transitions: as for `add`.
+        length: int32 [G], steps that the running episode of each game had taken before this one.
+        n_step: n.
+    """
+    capacity, games = replay.a_tm1.shape[0], length.shape[0]
+    for back in range(1, n_step):
+        slot = (added - back * games) % capacity
+        before = tree.map_structure(lambda column: _read(column, slot, games), replay)
+        after = Replay(
+            before.s_tm1,
+            before.a_tm1,
+            before.r_t + before.discount_t * transitions.r_t,
+            before.discount_t * transitions.discount_t,
+            transitions.s_t,
         )
+        goes_on = length >= back  # its step belongs to the running episode
+        replay = _write(replay, slot, where(goes_on, after, before))
+    return replay
+
+
+def where(condition, these, those):
+    """Row by row, `these` where `condition`, bool [G], holds, else `those`: named tuples of arrays [G, ...]."""
+
+    def choose(new, old):
+        return ops.where(ops.reshape(condition, (-1,) + (1,) * (len(old.shape) - 1)), new, old)
+
+    return tree.map_structure(choose, these, those)
+
+
+def _write(replay, slot, transitions):
+    return tree.map_structure(
+        lambda column, rows: ops.slice_update(column, (slot,) + (0,) * (len(column.shape) - 1), rows),
+        replay,
+        transitions,
     )
+
+
+def _read(column, slot, rows):
+    return ops.slice(column, (slot,) + (0,) * (len(column.shape) - 1), (rows, *column.shape[1:]))
 
 
 def sample(replay, added, draws):
@@ -70,7 +124,7 @@ def sample(replay, added, draws):
     drawn = ops.cast(ops.floor(draws * ops.cast(held, "float32")), "int32")  # [B]
     row = ops.arange(batch, dtype="int32")
     index = ops.where(held < batch, ops.minimum(row, held - 1), drawn)  # [B]
-    rows = Replay(*(ops.take(column, index, axis=0) for column in replay))
+    rows = tree.map_structure(lambda column: ops.take(column, index, axis=0), replay)
     return rows, ops.cast(row < held, "float32")
 
 

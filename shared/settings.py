@@ -15,6 +15,7 @@ class Settings:
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     episodes: int = option(1000, "games to play, counted from the first update on", low=1)
+    steps: int | None = option(None, "environment steps after which training ends, if not before", low=1)
     games: int = option(1, "games played side by side", low=1)
     time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
     truncation: str = option(
@@ -40,6 +41,10 @@ class Settings:
         choices=("steps", "episodes", "growing-episodes"),
     )
     replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=2**24)
+    replay_states: bool = option(
+        False, "replay memory holds the game's states, to observe them when they are drawn: less memory, more work"
+    )
+    n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1)
     batch_size: int = option(32, "transitions in one update", low=1)
     learning_starts: int = option(0, "environment steps before the first update", low=0)
     train_every: int = option(1, "environment steps from one update to the next", low=1)
@@ -69,6 +74,11 @@ class Settings:
                 f"--replay-capacity {self.replay_capacity}: not a multiple of --games {self.games}; "
                 f"give {self.replay_capacity // self.games * self.games or self.games}"
             )
+        if self.n_step * self.games > self.replay_capacity:
+            raise UserError(
+                f"--n-step {self.n_step}: the last {self.n_step} steps of {self.games} games do not fit into replay "
+                f"memory; give a --replay-capacity of at least {self.n_step * self.games}"
+            )
         if self.train_every % self.games and self.games % self.train_every:
             raise UserError(
                 f"--train-every {self.train_every}: neither a multiple nor a divisor of --games {self.games}; "
@@ -82,6 +92,14 @@ class Settings:
         schedule = growing if self.epsilon_by == "growing-episodes" else linear
         elapsed = steps - self.learning_starts if self.epsilon_by == "steps" else episodes
         return schedule(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, elapsed)
+
+    def figures(self, state, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        return {"epsilon": float(self.epsilon_at(int(state.steps), int(state.episodes)))}
+
+    def is_over(self, episodes, steps):
+        """Whether training ends after so many episodes, counted from the first update, and environment steps."""
+        return episodes >= self.episodes or (self.steps is not None and steps >= self.steps)
 
     def update_is_due(self, steps):
         """Whether an update follows the `steps`-th environment step (one game)."""

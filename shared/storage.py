@@ -92,10 +92,8 @@ def load_model(architecture_path, weights_path):
     document = safe_yaml.parse(files.read_bytes(architecture_path, safe_yaml.MAX_FILE), architecture_path)
     _check_keys(document, architecture_path)
     model = architecture.build(architecture.from_plain(document, architecture_path), architecture_path)
-    optimizer, loss = (
-        _from_section(document.get(key), table, f"{architecture_path}: {key}")
-        for key, table in (("optimizer", OPTIMIZERS), ("loss", LOSSES))
-    )
+    optimizer, with_state = _optimizer(document.get("optimizer"), f"{architecture_path}: optimizer")
+    loss = _from_section(document.get("loss"), LOSSES, f"{architecture_path}: loss")
     if loss is not None and optimizer is None:
         raise UserError(f"{architecture_path}: loss without optimizer; add one or remove the loss")
 
@@ -110,7 +108,7 @@ def load_model(architecture_path, weights_path):
     staged = stage(pair_layers(model, stored), weights_path)
     if optimizer is not None:
         model.compile(optimizer=optimizer, loss=loss)
-        if document["optimizer"].get("state"):
+        if with_state:
             optimizer.build(model.trainable_variables)
             staged += _stage_optimizer(optimizer, stored, weights_path)
     assign(staged)
@@ -340,7 +338,7 @@ def _from_section(section, table, where):
     if not isinstance(section, dict) or section.get("class") not in table:
         raise UserError(f"{where}: needs class, one of {', '.join(table)}")
     made = table[section["class"]]
-    settings = {key: value for key, value in section.items() if key not in ("class", "state")}
+    settings = {key: value for key, value in section.items() if key != "class"}
     for key, value in settings.items():
         if key not in _constructor_settings(made):
             raise UserError(f"{where}: {section['class']} has no setting {key}")
@@ -352,6 +350,17 @@ def _from_section(section, table, where):
         return made(**settings)
     except (ValueError, TypeError) as error:
         raise UserError(f"{where}: {str(error).splitlines()[0]}") from None
+
+
+def _optimizer(section, where):
+    """The optimizer of a YAML, and whether its state is to be restored."""
+    if not isinstance(section, dict):
+        return _from_section(section, OPTIMIZERS, where), False
+    section = dict(section)
+    state = section.pop("state", False)
+    if not isinstance(state, bool):
+        raise UserError(f"{where}: state {state!r:.60}: must be true or false")
+    return _from_section(section, OPTIMIZERS, where), state
 
 
 def _check_keys(document, path):

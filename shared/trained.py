@@ -1,4 +1,4 @@
-"""Finding a trained agent and loading it: for `play` and `evaluate` of every DQN experiment."""
+"""Finding a trained agent and loading it: for `play` and `evaluate` of every experiment."""
 
 import importlib.resources
 import json
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from shared import runs
 from shared.config import from_json
 from shared.errors import UserError
+from shared.experiment import add_game_argument
 
 
 class Trained(NamedTuple):
@@ -21,9 +22,8 @@ class Trained(NamedTuple):
 
 def add_weights_arguments(parser, package, experiments):
     """Add the flags that say which agent is meant."""
-    names = list(experiments)
-    if len(names) > 1:
-        parser.add_argument("--game", choices=names, help=f"which game (default: that of the agent, or {names[0]})")
+    first = next(iter(experiments))
+    add_game_argument(parser, experiments, None, f"which game (default: that of the agent, or {first})")
     parser.add_argument(
         "--weights",
         type=Path,

@@ -1,7 +1,7 @@
-"""From a trainer to a finished run folder: reports, checkpoints, signals. Every DQN experiment trains through here.
+"""From a trainer to a finished run folder: reports, checkpoints, signals. Every experiment trains through here.
 
-A trainer is a `shared.engine.Engine` or a `shared.loop.Loop`: it has `start`, `run`, `finished`, `export`, `snapshot`
-and `restore`.
+A trainer is a `shared.engine.Engine`, a `shared.loop.Loop` or whatever else has `start`, `run`, `finished`, `export`,
+`snapshot` and `restore`.
 """
 
 import signal
@@ -118,14 +118,14 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             scores = np.concatenate([scores, trace.score[trace.ended].astype(np.float32)])
             learned = trace.loss[trace.loss != 0]
             loss = float(learned.mean()) if len(learned) else 0.0
-            epsilon = float(settings.epsilon_at(int(state.steps), int(state.episodes)))
+            others = settings.figures(state, trace)
             recent = scores[-WINDOW:]
             watched = float(figure.of(recent)) if len(recent) else float("nan")
             progress.update(
                 len(scores),
                 {
                     "loss": f"{loss:.4f}",
-                    "epsilon": f"{epsilon:.2f}",
+                    **{name: f"{value:.2f}" for name, value in others.items()},
                     figure.name: figure.format.format(watched) if len(recent) else "-",
                 },
             )
@@ -136,7 +136,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                     "score": round(float(np.mean(recent)), 6) if len(recent) else "nan",
                     figure.name.replace(" ", "_"): round(watched, 6),
                     "loss": f"{loss:.6g}",
-                    "epsilon": round(epsilon, 6),
+                    **{name: round(value, 6) for name, value in others.items()},
                     "seconds": round(time.monotonic() - began, 3),
                 }
             )

@@ -60,7 +60,7 @@ def numbered(first, count):
 
 @pytest.mark.parametrize("total", [5, 6, 7, 17])
 def test_ring_around_its_capacity(total):
-    memory = replay.empty(6, (1,))
+    memory = replay.empty(6, np.zeros((1, 1), np.float32))
     for i in range(total):
         memory = replay.add(memory, i, numbered(i, 1))
     expected = {i % 6: i for i in range(total)}
@@ -74,21 +74,21 @@ def test_ring_around_its_capacity(total):
 
 
 def test_blocks_of_games_replace_the_oldest():
-    memory = replay.empty(6, (1,))
+    memory = replay.empty(6, np.zeros((1, 1), np.float32))
     for first in (0, 3, 6):
         memory = replay.add(memory, first, numbered(first, 3))
     np.testing.assert_array_equal(memory.a_tm1, [6, 7, 8, 3, 4, 5])
 
 
 def test_a_batch_is_what_memory_holds_while_that_is_less():
-    memory = replay.add(replay.empty(8, (1,)), 0, numbered(1, 3))
+    memory = replay.add(replay.empty(8, np.zeros((1, 1), np.float32)), 0, numbered(1, 3))
     rows, weight = replay.sample(memory, 3, ops.array([0.9, 0.1, 0.5, 0.3, 0.7]))
     np.testing.assert_array_equal(rows.a_tm1, [1, 2, 3, 3, 3])
     np.testing.assert_array_equal(weight, [1, 1, 1, 0, 0])
 
 
 def test_samples_are_uniform_and_never_blank():
-    memory = replay.add(replay.empty(8, (1,)), 0, numbered(1, 4))
+    memory = replay.add(replay.empty(8, np.zeros((1, 1), np.float32)), 0, numbered(1, 4))
     draws = np.random.default_rng(0).random(4000, dtype=np.float32)
     draws[:2] = 0, np.nextafter(np.float32(1), np.float32(0))
     counts = np.zeros(9, int)

@@ -356,6 +356,8 @@ def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
         ("learning_rate: 0.001", "learning_rate: fast", "learning_rate 'fast': must be a number"),
         ("learning_rate: 0.001", "learning_rate: .nan", "learning_rate nan: must be a number"),
         ("learning_rate: 0.001", "learning_rate: {class: Cubic}", "learning_rate: needs class"),
+        ("state: true", "state: perhaps", "optimizer: state 'perhaps': must be true or false"),
+        ("reduction: sum", "state: true\n  reduction: sum", "MeanSquaredError has no setting state"),
         ("beta_1: 0.9", "rho: 0.9", "Adam has no setting rho"),
         ("reduction: sum_over_batch_size", "reduction: product", "loss: .*reduction"),
         ("optimizer:", "optimiser:", "unknown entry optimiser"),

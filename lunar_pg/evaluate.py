@@ -1,0 +1,14 @@
+"""Score a trained policy: `python -m lunar_pg.evaluate`."""
+
+from lunar_pg.experiment import EXPERIMENTS
+from shared.cli import command
+from shared.commands import evaluate
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    return evaluate(argv, "lunar_pg", EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    command(main)

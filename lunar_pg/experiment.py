@@ -1,0 +1,146 @@
+"""The tasks as experiments: which policy learns them and how it is judged. Any Gymnasium id can be one."""
+
+import dataclasses
+
+from lunar_pg import presets
+from shared.errors import UserError
+from shared.experiment import Experiment, OpenExperiments
+from shared.plotting import Panel
+
+VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyExperiment(Experiment):
+    """A task with a vector of numbers to observe and a few actions to choose from."""
+
+    env_id: str = ""
+    weights_name: str = "policy.weights.h5"
+    unit: str = "episodes"
+
+    method = "a policy"
+    engines = ("compiled",)
+    # The loss of a policy gradient does not say how good the policy is.
+    panels = (Panel("score", "mean return, last 100 episodes"), Panel("entropy", "entropy of the policy, nats"))
+
+    def env(self, settings, **options):
+        """The task as a Gymnasium environment."""
+        import gymnasium
+
+        env = gymnasium.make(self.env_id, max_episode_steps=settings.time_limit, disable_env_checker=True, **options)
+        if env.spec.max_episode_steps is None:
+            raise UserError(f"--env {self.env_id}: its episodes may never end; give --time-limit")
+        return env
+
+    def training_env(self, settings):
+        """The same, cut after `settings.horizon` steps."""
+        env = self.env(settings)
+        steps = min(settings.horizon or env.spec.max_episode_steps, env.spec.max_episode_steps)
+        return self.env(dataclasses.replace(settings, time_limit=steps))
+
+    def model(self, settings):
+        """The policy network."""
+        from lunar_pg.policies import policy_network
+
+        size, actions = self._sizes(settings)
+        if settings.head == "sigmoid" and actions != 2:
+            raise UserError(f"--head sigmoid: chooses between two actions, here are {actions}; give --head softmax")
+        return policy_network(size, actions, settings.hidden, settings.activation, settings.head, settings.seed)
+
+    def engine(self, settings):
+        """What trains the policy."""
+        from lunar_pg.policies import value_network
+        from lunar_pg.trainer import Trainer
+        from shared.optimizers import OPTIMIZERS
+
+        policy, value = self.model(settings), None
+        if settings.baseline:
+            size, _ = self._sizes(settings)
+            value = value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
+        return Trainer(lambda: self.training_env(settings), policy, value, OPTIMIZERS[settings.optimizer], settings)
+
+    def figure(self):
+        """The mean return."""
+        from shared.training import MEAN_SCORE
+
+        return MEAN_SCORE
+
+    def evaluate(self, model, settings, episodes, seed):
+        """The same fresh episodes played twice: with the likeliest action, and with actions drawn.
+
+        Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`.
+        """
+        from lunar_pg.collection import Collector
+        from lunar_pg.policies import NumpyPolicy
+        from shared.evaluation import mean_and_ci95
+
+        policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
+        result = {"episodes": episodes}
+        for name, choose in (("", policy.greedy), ("sampled_", policy.sample)):
+            scores = [episode.rewards.sum() for episode in collector.collect(choose, [seed])]
+            result[f"{name}mean_score"], result[f"{name}ci95"] = mean_and_ci95(scores)
+        collector.close()
+        return result
+
+    def describe(self, result):
+        """The result of `evaluate` as text."""
+        return (
+            f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f}, sampled: {result['sampled_mean_score']:.1f} ± "
+            f"{result['sampled_ci95']:.1f} (mean return of {result['episodes']} fresh episodes ± 95 %)"
+        )
+
+    def _sizes(self, settings):
+        """Numbers in an observation, and actions."""
+        env = self.env(settings)
+        return env.observation_space.shape[0], int(env.action_space.n)
+
+
+def any_task(env_id):
+    """The experiment of a Gymnasium id that is not listed, with the settings of LunarLander.
+
+    Raises:
+        UserError: if there is no such environment, or none with a vector to observe and discrete actions.
+    """
+    import gymnasium
+
+    try:
+        env = gymnasium.make(env_id)
+    except (gymnasium.error.Error, ImportError) as error:
+        raise UserError(f"--env {env_id}: {error}; give lunar, cartpole or the id of an environment") from error
+    vector = isinstance(env.observation_space, gymnasium.spaces.Box) and len(env.observation_space.shape) == 1
+    if not vector or type(env.action_space) is not gymnasium.spaces.Discrete or env.action_space.start != 0:
+        raise UserError(
+            f"--env {env_id}: observes {env.observation_space} and acts by {env.action_space}; "
+            "choose a task with a vector of numbers to observe and actions 0, 1, 2, ..."
+        )
+    return PolicyExperiment(
+        package="lunar_pg",
+        name=env_id,
+        title=env_id,
+        presets={
+            "tutorial": presets.LUNAR_TUTORIAL,
+            "tuned": dataclasses.replace(presets.LUNAR_TUNED, horizon=None),
+        },
+        env_id=env_id,
+    )
+
+
+EXPERIMENTS = OpenExperiments(
+    {
+        "lunar": PolicyExperiment(
+            package="lunar_pg",
+            name="lunar",
+            title="LunarLander (T4)",
+            presets={"tutorial": presets.LUNAR_TUTORIAL, "tuned": presets.LUNAR_TUNED},
+            env_id="LunarLander-v3",
+        ),
+        "cartpole": PolicyExperiment(
+            package="lunar_pg",
+            name="cartpole",
+            title="CartPole, 200 steps at most (T4)",
+            presets={"tutorial": presets.CARTPOLE_TUTORIAL, "tuned": presets.CARTPOLE_TUNED},
+            env_id="CartPole-v1",
+        ),
+    },
+    any_task,
+)
