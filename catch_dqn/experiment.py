@@ -7,6 +7,8 @@ import numpy as np
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
+from shared.config import flag
+from shared.errors import UserError
 from shared.experiment import Experiment
 
 
@@ -14,7 +16,15 @@ class BallExperiment(Experiment):
     """What the falling-ball games have in common."""
 
     def loop(self, settings):
-        """The readable loop: `catch_dqn.agent.Agent` in the Gymnasium environment."""
+        """The readable loop: `catch_dqn.agent.Agent` in the Gymnasium environment.
+
+        Raises:
+            UserError: if the settings ask for what only the compiled loop can do.
+        """
+        for name, plain in (("games", 1), ("n_step", 1), ("replay_states", False)):
+            value = getattr(settings, name)
+            if value != plain:
+                raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
         from catch_dqn.agent import Agent
         from shared.loop import Loop
 

@@ -65,11 +65,13 @@ BALL8_TUTORIAL = CatchSettings(
 
 BALL8_TUNED = dataclasses.replace(
     BALL8_TUTORIAL,
+    episodes=1_000_000,
+    steps=100_000,
     starts="all",
     truncation="bootstrap",
     optimizer="adam",
     learning_rate=1e-3,
-    learning_rate_decay=200_000,
+    learning_rate_decay=100_000,
     epsilon_end=0.01,
     epsilon_decay=50_000,
     epsilon_by="steps",
@@ -85,4 +87,6 @@ BALL8_TUNED = dataclasses.replace(
 
 BALL16_TUTORIAL = dataclasses.replace(BALL8_TUTORIAL, hidden=(128,))
 
-BALL16_TUNED = dataclasses.replace(BALL8_TUNED, hidden=(128,))
+BALL16_TUNED = dataclasses.replace(
+    BALL8_TUNED, hidden=(128,), steps=200_000, learning_rate_decay=200_000, epsilon_decay=100_000, target_sync=2000
+)

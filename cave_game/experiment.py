@@ -69,7 +69,7 @@ EXPERIMENTS = {
         package="cave_game",
         name="cave",
         title="CAVE, a flight through a cave (T3)",
-        presets={"tutorial": presets.CAVE_TUTORIAL},
+        presets={"tutorial": presets.CAVE_TUTORIAL, "tuned": presets.CAVE_TUNED},
         unit="flights",
     )
 }

@@ -14,11 +14,11 @@ class CaveSettings(Settings):
     first_value: float = option(0.0, "what an untrained network says of every action: the bias of its output")
 
 
-# T3 says that CAVE took the settings of its 16x16 catch-ball. Its epsilon falls by the step times the number of the
-# episode and is at the end after some 30 episodes: here, episodes of about 45 steps.
+# T3 says that CAVE took the settings of its 16x16 catch-ball, quirks and all.
 CAVE_TUTORIAL = CaveSettings(
     episodes=1000,
     time_limit=TIME_LIMIT,
+    truncation="terminal",
     hidden=(128,),
     optimizer="rmsprop-graves",
     learning_rate=0.00025,
@@ -26,11 +26,41 @@ CAVE_TUTORIAL = CaveSettings(
     discount=0.9,
     epsilon=1.0,
     epsilon_end=0.1,
-    epsilon_decay=1350,
+    epsilon_by="growing-episodes",
+    epsilon_decay=30,
     replay_capacity=5000,
     batch_size=32,
     learning_starts=5000,
     train_every=3,
     target_sync=500,
+    first_target="shared",
+    double=True,
+    double_rule="tutorial",
+)
+
+# What each of these is worth: docs/cave.md.
+CAVE_TUNED = CaveSettings(
+    episodes=10**6,
+    steps=8_000_000,
+    games=64,
+    time_limit=TIME_LIMIT,
+    hidden=(128,),
+    first_value=20.0,
+    optimizer="adam",
+    learning_rate=3e-4,
+    learning_rate_end=1e-5,
+    learning_rate_decay=8_000_000,
+    loss="mse",
+    discount=0.95,
+    n_step=5,
+    epsilon=1.0,
+    epsilon_end=0.01,
+    epsilon_decay=50_000,
+    replay_capacity=960_000,
+    replay_states=True,
+    batch_size=64,
+    learning_starts=51_200,
+    train_every=64,
+    target_sync=32_000,
     double=True,
 )

@@ -119,7 +119,7 @@ def any_task(env_id):
         title=env_id,
         presets={
             "tutorial": presets.LUNAR_TUTORIAL,
-            "tuned": dataclasses.replace(presets.LUNAR_TUNED, horizon=None),
+            "tuned": dataclasses.replace(presets.LUNAR_TUNED, horizon=0),
         },
         env_id=env_id,
     )

@@ -31,9 +31,7 @@ class PolicySettings:
     gae_lambda: float = option(
         1.0, "with a baseline: 1 waits for the whole return, 0 trusts the next value", low=0.0, high=1.0
     )
-    horizon: int | None = option(
-        None, "environment steps after which training, not the task, cuts an episode (default: never)", low=1
-    )
+    horizon: int = option(0, "environment steps after which training, not the task, cuts an episode, 0: never", low=0)
     entropy: float = option(0.0, "reward for being undecided, per nat", low=0.0)
     clip_gradient: float = option(0.0, "largest norm of a gradient, 0: no limit", low=0.0)
     epochs: int = option(1, "passes over a batch", low=1)
@@ -44,10 +42,10 @@ class PolicySettings:
         check_limits(self)
         if not self.baseline and self.gae_lambda < 1:
             raise UserError(f"--gae-lambda {self.gae_lambda}: needs a baseline; give --baseline too, or --gae-lambda 1")
-        if not self.baseline and self.horizon is not None:
+        if not self.baseline and self.horizon:
             raise UserError(
                 f"--horizon {self.horizon}: without a baseline nobody knows what a cut episode would still "
-                "have brought; give --baseline too, or --time-limit for a shorter task"
+                "have brought; give --baseline too, or --horizon 0"
             )
 
     @property
@@ -99,5 +97,5 @@ LUNAR_TUNED = PolicySettings(
 )
 
 CARTPOLE_TUNED = dataclasses.replace(
-    LUNAR_TUNED, iterations=40, games=10, time_limit=200, head="sigmoid", discount=0.99, horizon=None
+    LUNAR_TUNED, iterations=40, games=10, time_limit=200, head="sigmoid", discount=0.99, horizon=0
 )

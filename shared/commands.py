@@ -45,14 +45,14 @@ def train(argv, package, experiments):
         out = arguments.out or runs.new_folder(
             package, f"{experiment.name.replace('/', '-')}-{arguments.preset}-seed{settings.seed}"
         )
-        config = _config(package, arguments, settings, argv)
-        run = runs.Run.create(out, config, arguments.overwrite)
+        run, config = runs.Run.claim(out, arguments.overwrite), _config(package, arguments, settings, argv)
     else:
         _refuse_other_settings(arguments, settings, config, game_flag(experiments))
         run = runs.Run.open(chosen.resume)
         if run.finished:
             raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
-    return _train(run, experiment, settings, arguments.engine, chosen.resume is not None)
+        config = None
+    return _train(run, experiment, settings, arguments.engine, config)
 
 
 def _what_to_train(argv, package, experiments):
@@ -125,15 +125,23 @@ def _refuse_other_settings(arguments, settings, config, game_flag):
             )
 
 
-def _train(run, experiment, settings, engine, resume):
+def _train(run, experiment, settings, engine, config):
+    """Train in a run that was claimed, and is begun with `config`; or go on with one that was opened (None)."""
     import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import plotting, storage, training
 
     began = time.monotonic()
-    trainer = experiment.engine(settings) if engine == "compiled" else experiment.loop(settings)
+    try:
+        trainer = experiment.engine(settings) if engine == "compiled" else experiment.loop(settings)
+    except UserError:
+        if config is not None:
+            run.release()
+        raise
+    if config is not None:
+        run.begin(config)
     figure = experiment.figure()
     try:
-        outcome = training.train(trainer, run, settings, experiment.unit, figure, resume=resume)
+        outcome = training.train(trainer, run, settings, experiment.unit, figure, resume=config is None)
     except training.Stopped as stopped:
         print(f"stopped and saved; go on with: python -m {experiment.package}.train --resume {run.path}")
         return stopped.status

@@ -56,11 +56,12 @@ def check_limits(config):
 def from_json(config_class, values):
     """A settings instance from what `json.loads` gives back of `dataclasses.asdict` of one.
 
+    A setting that is missing was not there yet when the file was written, and has its default.
+
     Raises:
-        UserError: if a setting is unknown or missing: the file is of another version.
+        UserError: if a setting is unknown: the file is of a later version.
     """
-    names = {field.name for field in dataclasses.fields(config_class)}
-    if names != values.keys():
-        odd = sorted(names ^ values.keys())
-        raise UserError(f"config.json: setting {odd[0]!r} is of another version of this program; start a new run")
+    unknown = values.keys() - {field.name for field in dataclasses.fields(config_class)}
+    if unknown:
+        raise UserError(f"config.json: setting {min(unknown)!r} is of another version of this program; start a new run")
     return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

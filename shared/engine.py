@@ -129,8 +129,8 @@ class Engine:
         return state, Trace(*(ops.convert_to_numpy(column)[:rows] for column in trace))
 
     def finished(self, state):
-        """Whether all episodes asked for have been played."""
-        return int(state.episodes) >= self.settings.episodes
+        """Whether all episodes or steps asked for have been played."""
+        return self.settings.is_over(int(state.episodes), int(state.steps))
 
     def first_draws(self, key):
         """The numbers that start the first games: float32 [G, reset_draws]."""
@@ -297,7 +297,7 @@ class Engine:
     def _refuse_what_cannot_fit(self):
         capacity = self.settings.replay_capacity
         state = self.game.reset(np, np.zeros((1, self.game.reset_draws), np.float32))
-        stored = self._stored(state, self.game.observe(np, state))
+        stored = self._stored(state, np.zeros((1, *self.game.observation_shape), np.float32))
         needed = 2 * memory.size_in_bytes(capacity, stored)  # the call's input and output
         present = memory.physical_bytes()
         if needed > present:

@@ -83,7 +83,8 @@ class Loop:
             played.append(episode)
             steps += episode.length
             episodes += steps > self.settings.learning_starts
-            if len(played) == self.block or episodes == self.settings.episodes or not np.isfinite(episode.loss):
+            over = self.settings.is_over(episodes, steps) or not np.isfinite(episode.loss)
+            if over or len(played) == self.block:
                 break
         score, length, loss = (np.array(column) for column in zip(*played, strict=True))
         rows = len(played)
@@ -91,8 +92,8 @@ class Loop:
         return LoopState(steps, episodes), trace
 
     def finished(self, state):
-        """Whether all episodes asked for have been played."""
-        return state.episodes >= self.settings.episodes
+        """Whether all episodes or steps asked for have been played."""
+        return self.settings.is_over(state.episodes, state.steps)
 
     def export(self):
         """The model, trained so far."""

@@ -95,12 +95,9 @@ def play(argv, package, experiments, stages):
     add_weights_arguments(parser, package, experiments)
     parser.add_settings(PlayConfig())
     parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
-    for name, kind in ((GIF, "an animation"), (MP4, "a video")):
-        parser.add_argument(
-            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
-        )
+    add_recording_arguments(parser)
     arguments = parser.parse_args(argv)
-    config, recordings = settings_from(arguments, PlayConfig), _recordings(arguments)
+    config, paths = settings_from(arguments, PlayConfig), recordings(arguments)
     if arguments.human:
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
@@ -118,10 +115,10 @@ def play(argv, package, experiments, stages):
     fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
     env = experiment.env(settings, render_mode="rgb_array")
     policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
-    for path in recordings:
+    for path in paths:
         played = record(path, env, policy, episodes=config.episodes, fps=fps, seed=config.seed)
         print(f"recorded: {path}")
-    if not recordings:
+    if not paths:
         screen = Screen(fps, stage.half_blocks)
         if arguments.human and not screen.interactive:
             raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
@@ -134,13 +131,21 @@ def play(argv, package, experiments, stages):
     return 0
 
 
-def _recordings(arguments):
-    """The files that `--gif` and `--mp4` ask for."""
+def add_recording_arguments(parser):
+    """Add the flags that record games to files."""
+    for name, kind in ((GIF, "an animation"), (MP4, "a video")):
+        parser.add_argument(
+            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
+        )
+
+
+def recordings(arguments):
+    """The files that the flags of `add_recording_arguments` ask for."""
     asked = {suffix: getattr(arguments, suffix[1:]) for suffix in (GIF, MP4)}
     for suffix, path in asked.items():
         if path is not None and path.suffix.lower() != suffix:
             raise UserError(f"--{suffix[1:]} {path}: give a name that ends in {suffix}")
-        if path is not None and arguments.human:
+        if path is not None and getattr(arguments, "human", False):
             raise UserError(f"--{suffix[1:]} {path}: only an agent's games are recorded; leave out --human")
     return [path for path in asked.values() if path is not None]
 

@@ -73,7 +73,7 @@ def extend(replay, added, transitions, length, n_step):
     capacity, games = replay.a_tm1.shape[0], length.shape[0]
     for back in range(1, n_step):
         slot = (added - back * games) % capacity
-        before = tree.map_structure(lambda column: _read(column, slot, games), replay)
+        before = _read(replay, slot, games)
         after = Replay(
             before.s_tm1,
             before.a_tm1,
@@ -103,8 +103,10 @@ def _write(replay, slot, transitions):
     )
 
 
-def _read(column, slot, rows):
-    return ops.slice(column, (slot,) + (0,) * (len(column.shape) - 1), (rows, *column.shape[1:]))
+def _read(replay, slot, rows):
+    return tree.map_structure(
+        lambda column: ops.slice(column, (slot,) + (0,) * (len(column.shape) - 1), (rows, *column.shape[1:])), replay
+    )
 
 
 def sample(replay, added, draws):

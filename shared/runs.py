@@ -5,6 +5,7 @@
 when it is there). While training goes on there are also checkpoints.
 """
 
+import contextlib
 import csv
 import fcntl
 import io
@@ -29,13 +30,12 @@ class Run:
         self._lock = None
 
     @classmethod
-    def create(cls, path, config, overwrite=False):
-        """Make the folder and write `config.json` into it.
+    def claim(cls, path, overwrite=False):
+        """Make sure that a new run can go into a folder; nothing that is there is touched before `begin`.
 
         Args:
             path: the folder; it may exist, but not hold a run unless `overwrite` is set.
-            config: what to write, a JSON object.
-            overwrite: delete the run that is there.
+            overwrite: a run that is there may be replaced.
 
         Raises:
             UserError: if the folder cannot be written or already holds a run.
@@ -46,15 +46,23 @@ class Run:
             run._take_lock()
         except OSError as error:
             raise files.user_error(path, error) from None
-        if (run.path / CONFIG).exists():
-            if not overwrite:
-                state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
-                raise UserError(
-                    f"{path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
-                )
-            run._clear()
-        run.write_json(CONFIG, config)
+        if (run.path / CONFIG).exists() and not overwrite:
+            state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
+            raise UserError(
+                f"{path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
+            )
         return run
+
+    def begin(self, config):
+        """Start the run in a folder that was claimed: what an earlier one left is deleted, `config.json` is written."""
+        self._clear()
+        self.write_json(CONFIG, config)
+
+    def release(self):
+        """Give up a folder that was claimed and not begun; it is removed if there is nothing in it."""
+        (self.path / LOCK).unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     @classmethod
     def open(cls, path):

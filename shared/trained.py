@@ -25,6 +25,13 @@ def add_weights_arguments(parser, package, experiments):
     first = next(iter(experiments))
     add_game_argument(parser, experiments, None, f"which game (default: that of the agent, or {first})")
     parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="architecture that --weights are for, .yaml or .json, as saved here or by Keras 1 and 2; or a whole model "
+        "in one .h5 file (default: the network that the game's agents have)",
+    )
+    parser.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
@@ -39,6 +46,8 @@ def load_trained(arguments, package, experiments):
     it is the one of the game's first preset.
     """
     game = getattr(arguments, "game", None)
+    if arguments.model is not None:
+        return _load_with_model(arguments, experiments[game or next(iter(experiments))])
     weights = arguments.weights or _default_weights(package, experiments, game)
     config = _config_beside(weights)
     experiment = experiments[game or config.get("game") or next(iter(experiments))]
@@ -51,6 +60,26 @@ def load_trained(arguments, package, experiments):
     model = experiment.model(settings)
     storage.load_weights(model, weights)
     return Trained(experiment, settings, model, weights)
+
+
+def _load_with_model(arguments, experiment):
+    """An agent whose network a file describes."""
+    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    from shared.legacy import open_model
+
+    settings = next(iter(experiment.presets.values()))
+    model = open_model(arguments.model, arguments.weights)
+    game = experiment.game(settings)
+    for what, found, wanted in (
+        ("takes", model.input_shape[1:], game.observation_shape),
+        ("gives", model.output_shape[1:], (game.num_actions,)),
+    ):
+        if tuple(found) != wanted:
+            raise UserError(
+                f"{arguments.model}: the model {what} arrays of shape {tuple(found)}, {experiment.name} wants {wanted}"
+                "; give the game it was trained for with --game, or another model"
+            )
+    return Trained(experiment, settings, model, arguments.weights or arguments.model)
 
 
 def _default_weights(package, experiments, game):

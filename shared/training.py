@@ -17,7 +17,8 @@ from shared.cli import INTERRUPTED, TERMINATED
 from shared.errors import UserError
 from shared.progress import TrainingProgress
 
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
+SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
 WINDOW = 100  # episodes that a trailing figure looks back on
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
 
@@ -109,8 +110,8 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
 
     if not resume:
         save()
-    saved, warned = time.monotonic(), False
-    with _Signals() as signals, TrainingProgress(settings.episodes, unit, len(scores)) as progress:
+    saved, saving, warned = time.monotonic(), 0.0, False
+    with _Signals() as signals, _progress(settings, unit, state) as progress:
         while not trainer.finished(state):
             before = int(state.steps)
             state, trace = trainer.run(state)
@@ -122,7 +123,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             recent = scores[-WINDOW:]
             watched = float(figure.of(recent)) if len(recent) else float("nan")
             progress.update(
-                len(scores),
+                int(state.episodes if settings.steps is None else state.steps),
                 {
                     "loss": f"{loss:.4f}",
                     **{name: f"{value:.2f}" for name, value in others.items()},
@@ -150,10 +151,19 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             if signals.status is not None:
                 save()
                 raise Stopped(signals.status)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if time.monotonic() - saved > max(CHECKPOINT_SECONDS, saving / SAVING_SHARE):
+                due = time.monotonic()
                 save()
                 saved = time.monotonic()
+                saving = saved - due
     return Outcome(scores, int(state.steps), time.monotonic() - began)
+
+
+def _progress(settings, unit, state):
+    """A bar that counts what ends the training: environment steps, where they are limited, or episodes."""
+    if settings.steps is None:
+        return TrainingProgress(settings.episodes, unit, int(state.episodes))
+    return TrainingProgress(settings.steps, "steps", int(state.steps))
 
 
 def _refuse_infinite(trace, steps_before, settings, run):

@@ -37,6 +37,7 @@ BAD_TRAINING = {
     "--optimizer lion": "--optimizer lion: unknown; choose one of sgd, ",
     "--resume": "--resume: there is no unfinished run",
     "--resume nowhere": "nowhere: holds no run",
+    "--games 2 --train-every 2 --engine readable --out run": "--games 2: the readable loop cannot do this",
     "--out /proc/nowhere": "/proc/nowhere: ",
 }
 
@@ -120,5 +121,7 @@ def test_config_survives_json(catch):
     settings = catch.presets["tuned"]
     stored = json.loads(json.dumps(dataclasses.asdict(settings)))
     assert from_json(type(settings), stored) == settings
+    del stored["double"]
+    assert from_json(type(settings), stored) == settings, "a setting that came later has its default"
     with pytest.raises(UserError, match="'warp'"):
         from_json(type(settings), stored | {"warp": 1})

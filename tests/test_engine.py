@@ -54,8 +54,15 @@ VARIANTS = {
     "learning every third step from step 30 on": {"learning_starts": 30, "train_every": 3, "epsilon": 0.9},
     "epsilon by episodes": {"epsilon_by": "episodes", "epsilon": 1.0, "epsilon_decay": 20},
     "quirks of T3": {
-        "target_sync": 50, "first_target": "shared", "double": True, "double_rule": "tutorial", "learning_starts": 60,
-        "epsilon_by": "growing-episodes", "epsilon_decay": 30, "time_limit": 5, "truncation": "terminal",
+        "target_sync": 50,
+        "first_target": "shared",
+        "double": True,
+        "double_rule": "tutorial",
+        "learning_starts": 60,
+        "epsilon_by": "growing-episodes",
+        "epsilon_decay": 30,
+        "time_limit": 5,
+        "truncation": "terminal",
     },
     "summed loss": {"loss": "clipped-huber", "learning_rate": 1e-3},
 }
@@ -164,7 +171,10 @@ def test_probe_reward_that_depends_on_observation_and_action():
     np.testing.assert_allclose([q(0, 0), q(0, 1)], [[1, -1], [-1, 1]], atol=0.03)
 
 
-@pytest.mark.parametrize("changes", [{}, {"double": True}, {"target_sync": 4, "target_tau": 0.2}, {"target_sync": 0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"double": True}, {"target_sync": 4, "target_tau": 0.2}, {"target_sync": 0}, {"n_step": 2}, {"n_step": 5}],
+)
 def test_probe_two_steps_with_a_discount(changes):
     q = solve(Probe(2), games=4, **changes)
     np.testing.assert_allclose([q(1, 0), q(0, 0)], [[1, 1], [0.5, 0.5]], atol=0.03)
@@ -173,6 +183,12 @@ def test_probe_two_steps_with_a_discount(changes):
 def test_a_truncated_step_bootstraps():
     """A world without end pays 1 a step: its value is 1 / (1 - gamma) = 2, however short the time limit."""
     q = solve(Probe(1, endless=True), time_limit=1)
+    np.testing.assert_allclose([q(0, 0), q(0, 1)], np.full((2, 2), 2.0), atol=0.05)
+
+
+def test_a_truncated_step_bootstraps_from_several_rewards_too():
+    """Three steps to the time limit: 1 + 1/2 + 1/4 and an eighth of the value 2 that follows."""
+    q = solve(Probe(1, endless=True), time_limit=3, n_step=3)
     np.testing.assert_allclose([q(0, 0), q(0, 1)], np.full((2, 2), 2.0), atol=0.05)
 
 
@@ -189,6 +205,20 @@ def test_stored_next_observation_is_the_final_one_not_the_reset_one(catch, small
     assert ops.convert_to_numpy(state.observation).reshape(10, 10)[0].sum() == 1  # already the next game
     assert trace.ended[:, 0].tolist() == [False] * 8 + [True]
     assert trace.length[8, 0] == 9
+
+
+def test_a_memory_of_states_teaches_what_a_memory_of_observations_does(catch, small):
+    def trained(replay_states):
+        settings = dataclasses.replace(small, games=2, train_every=2, n_step=3, replay_states=replay_states)
+        engine = catch.engine(settings)
+        state, _ = engine.run(engine.start(), max_steps=300)
+        return state, engine.export().get_weights()
+
+    (with_states, weights), (with_observations, expected) = trained(True), trained(False)
+    assert with_states.replay.s_t.row.shape == (200,)
+    assert with_observations.replay.s_t.shape == (200, 100)
+    for found, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_target_network_is_untouched_by_updates_until_its_time(catch, small):

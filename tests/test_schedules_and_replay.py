@@ -1,5 +1,7 @@
 """Schedules, replay memory and the pure functions of DQN, against numbers worked out by hand."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from keras import ops
@@ -98,3 +100,52 @@ def test_samples_are_uniform_and_never_blank():
         counts += np.bincount(rows.a_tm1, minlength=9)
     assert counts[0] == counts[5:].sum() == 0
     assert (np.abs(counts[1:5] - 1000) < 4 * np.sqrt(750)).all()  # four standard deviations
+
+
+@pytest.mark.parametrize("n_step", [1, 2, 3, 5])
+def test_n_step_returns_are_those_added_up_by_hand_and_end_with_the_episode(n_step):
+    games, steps, capacity, gamma = 3, 14, 3 * 8, 0.5
+    rng = np.random.default_rng(n_step)
+    rewards = rng.integers(-3, 4, (steps, games)).astype(np.float32)
+    ended = rng.random((steps, games)) < 0.3
+    terminated = ended & (rng.random((steps, games)) < 0.5)  # the other ends are cuts by a time limit
+    seen = np.arange(steps * games, dtype=np.float32).reshape(steps, games, 1)
+
+    memory, length = replay.empty(capacity, seen[0]), np.zeros(games, np.int32)
+    for t in range(steps):
+        discount = (gamma * ~terminated[t]).astype(np.float32)
+        now = replay.Replay(seen[t], np.full(games, t, np.int32), rewards[t], discount, seen[t] + 0.5)
+        memory = replay.add(replay.extend(memory, t * games, now, length, n_step), t * games, now)
+        length = np.where(ended[t], 0, length + 1).astype(np.int32)
+
+    for t in range(steps - capacity // games, steps):
+        for game in range(games):
+            last = t
+            while last < min(t + n_step, steps) - 1 and not ended[last, game]:
+                last += 1
+            slot = (t * games + game) % capacity
+            powers = gamma ** np.arange(last - t + 1)
+            assert float(memory.r_t[slot]) == rewards[t : last + 1, game] @ powers
+            assert float(memory.discount_t[slot]) == (0 if terminated[last, game] else gamma ** (last - t + 1))
+            assert float(memory.s_t[slot, 0]) == seen[last, game, 0] + 0.5
+            assert (float(memory.s_tm1[slot, 0]), int(memory.a_tm1[slot])) == (seen[t, game, 0], t)
+
+
+def test_memory_of_named_tuples_keeps_their_types_and_counts_their_bytes():
+    class Seen(NamedTuple):
+        small: object
+        large: object
+
+    def seen(first):
+        return Seen(np.array([first, first + 1], np.int8), np.full((2, 3), first, np.float32))
+
+    memory = replay.empty(4, seen(0))
+    numbers = np.arange(2)
+    now = replay.Replay(seen(5), numbers.astype(np.int32), *[numbers.astype(np.float32)] * 2, seen(7))
+    memory = replay.add(memory, 2, now)
+    rows, _ = replay.sample(memory, 4, ops.array([0.5, 0.75]))
+    for rows_seen, first in ((rows.s_tm1, 5), (rows.s_t, 7)):
+        assert rows_seen.small.dtype == "int8"
+        np.testing.assert_array_equal(rows_seen.small, [first, first + 1])
+        np.testing.assert_array_equal(rows_seen.large, np.full((2, 3), first))
+    assert replay.size_in_bytes(4, seen(0)) == 4 * (2 * (1 + 12) + 12)

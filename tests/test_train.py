@@ -97,7 +97,8 @@ def test_a_run_is_not_overwritten_unless_asked():
 
 
 def test_two_processes_cannot_train_in_one_folder():
-    run = runs.Run.create("run", {})
+    run = runs.Run.claim("run")
+    run.begin({})
     with pytest.raises(UserError, match="another process is training here"):
         runs.Run.open("run")
     assert run.read_config() == {}

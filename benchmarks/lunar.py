@@ -1,0 +1,149 @@
+"""What policy gradients cost and what each of their parts is worth: `python -m benchmarks.lunar speed | seeds`.
+
+`speed`: environment steps a second while LunarLander is trained, against the same environments driven by random
+actions and nothing else, in turn and in one process, so that a drift of the machine's speed hits both alike.
+
+`seeds`: trains every variant with every seed (those that `--runs` already holds are not trained again), prints a table
+and draws the learning curves. All of it takes an hour on two cores.
+"""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+STEPS = 20_000  # environment steps in one measurement
+
+TUNED = ["--preset", "tuned"]
+VARIANTS = {  # name: (what it is, flags, seeds)
+    "cartpole": ("CartPole, `tutorial`", ["--env", "cartpole"], 5),
+    "cartpole-tuned": ("CartPole, `tuned`", ["--env", "cartpole", *TUNED], 5),
+    "tutorial": ("LunarLander, `tutorial`", [], 5),
+    "tuned": ("LunarLander, `tuned`", TUNED, 5),
+    "nobaseline": ("without a baseline", [*TUNED, "--no-baseline", "--gae-lambda", "1", "--horizon", "0"], 3),
+    "lambda1": ("whole returns (λ = 1)", [*TUNED, "--gae-lambda", "1"], 3),
+    "noentropy": ("without the entropy bonus", [*TUNED, "--entropy", "0"], 3),
+    "oneepoch": ("one pass over a batch", [*TUNED, "--epochs", "1"], 3),
+    "noratio": ("probabilities may move freely", [*TUNED, "--clip-ratio", "0"], 3),
+    "nogradclip": ("gradients of any length", [*TUNED, "--clip-gradient", "0"], 3),
+    "nohorizon": ("episodes of 1000 steps", [*TUNED, "--horizon", "0"], 3),
+}
+
+
+def random_rate(envs, rng):
+    """Environment steps a second under random actions."""
+    for env in envs:
+        env.reset()
+    began = time.perf_counter()
+    for _ in range(STEPS // len(envs)):
+        actions = rng.integers(envs[0].action_space.n, size=len(envs)).tolist()
+        for env, action in zip(envs, actions, strict=True):
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                env.reset()
+    return STEPS // len(envs) * len(envs) / (time.perf_counter() - began)
+
+
+def training_rate(trainer, state):
+    """Environment steps a second in training, and the next state."""
+    began, before = time.perf_counter(), state.steps
+    while state.steps < before + STEPS:
+        state, _ = trainer.run(state)
+    return (state.steps - before) / (time.perf_counter() - began), state
+
+
+def speed(repeats):
+    """Print both rates and their ratio for each preset."""
+    from lunar_pg.experiment import EXPERIMENTS
+
+    experiment = EXPERIMENTS["lunar"]
+    for name, settings in experiment.presets.items():
+        trainer = experiment.engine(settings)
+        state, _ = trainer.run(trainer.start())  # compiles
+        envs, rng = [experiment.training_env(settings) for _ in range(settings.games)], np.random.default_rng(0)
+        random, training = [], []
+        for _ in range(repeats):
+            random.append(random_rate(envs, rng))
+            rate, state = training_rate(trainer, state)
+            training.append(rate)
+        ratio = statistics.median(ours / theirs for ours, theirs in zip(training, random, strict=True))
+        print(
+            f"{name}: {statistics.median(training):,.0f} steps a second in training, "
+            f"{statistics.median(random):,.0f} with random actions and nothing else: ratio {ratio:.2f}"
+        )
+
+
+def seeds(runs, pictures):
+    """Train what is missing, print the table, draw the curves."""
+    from lunar_pg.train import main
+
+    for name, (_, flags, count) in VARIANTS.items():
+        for seed in range(count):
+            if not (runs / f"{name}-{seed}" / "summary.json").exists():
+                main([*flags, "--seed", str(seed), "--out", str(runs / f"{name}-{seed}"), "--overwrite"])
+    print("| | seeds | greedy, mean ± 95 % | worst seed | sampled | last iteration | env steps, thousands |")
+    print("|---|---|---|---|---|---|---|")
+    for name, (what, _, count) in VARIANTS.items():
+        print(row(what, [runs / f"{name}-{seed}" for seed in range(count)]))
+    pictures.mkdir(parents=True, exist_ok=True)
+    curves(pictures / "lunar_curves.png", runs, {"tuned": "tuned", "tutorial": "tutorial"}, 167.1)
+    curves(pictures / "lunar_cartpole_curves.png", runs, {"cartpole": "tutorial", "cartpole-tuned": "tuned"}, 190.3)
+
+
+def row(what, folders):
+    """One line of the table: means over seeds of each run's 100 fresh episodes."""
+    from shared.plotting import mean_and_band
+
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+
+    def over_seeds(values):
+        mean, half = mean_and_band(np.array(values)[:, None])
+        return f"{mean[0]:.1f} ± {half[0]:.1f}"
+
+    greedy = [summary["mean_score"] for summary in summaries]
+    sampled = [summary["sampled_mean_score"] for summary in summaries]
+    last = [last_iteration(folder) for folder in folders]
+    steps = np.mean([summary["steps"] for summary in summaries]) / 1000
+    return (
+        f"| {what} | {len(folders)} | {over_seeds(greedy)} | {min(greedy):.1f} | {over_seeds(sampled)} | "
+        f"{over_seeds(last)} | {steps:,.0f} |"
+    )
+
+
+def last_iteration(folder):
+    """The mean return of the last batch of episodes, from the trailing means over 100 episodes."""
+    from shared.runs import Run
+
+    return Run(folder).read_metrics()[-1]["batch_score"]
+
+
+def curves(path, runs, labels, published):
+    """Mean return against environment steps: a line and a band over seeds for each variant."""
+    from shared.plotting import Curve, Panel, bands
+    from shared.runs import Run
+
+    drawn = []
+    for name, label in labels.items():
+        rows = [Run(runs / f"{name}-{seed}").read_metrics() for seed in range(VARIANTS[name][2])]
+        shortest = min(run[-1]["steps"] for run in rows)
+        x = np.linspace(0, shortest, 200)
+        y = [np.interp(x, [r["steps"] for r in run], [r["score"] for r in run]) for run in rows]
+        drawn.append(Curve(label, x, np.array(y)))
+    bands(path, drawn, "environment steps", Panel("score", "mean return, last 100 episodes", published=published))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "seeds"))
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each rate, medians are printed")
+    parser.add_argument("--runs", type=Path, default=Path("runs/lunar_pg"), help="where the runs are kept")
+    parser.add_argument("--pictures", type=Path, default=Path("docs/images"), help="where the curves go")
+    arguments = parser.parse_args()
+    if arguments.what == "speed":
+        speed(arguments.repeats)
+    else:
+        seeds(arguments.runs, arguments.pictures)
