@@ -20,7 +20,8 @@ import time
 
 import numpy as np
 
-STEPS = 2000  # environment steps in one measurement
+STEPS = 4000  # environment steps in one measurement, as many as one call of the compiled loop makes
+PAUSE = 0.5  # seconds; the threads of NumPy and PyTorch spin on for a while and slow what runs next
 SMALL = {"hidden": (32, 32), "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
 
 
@@ -47,8 +48,9 @@ class Compiled:
 
     def time(self):
         """Seconds a step."""
-        began, steps = time.perf_counter(), int(self.state.steps)
-        self.state, _ = self.engine.run(self.state, max_steps=steps + STEPS)
+        began, end = time.perf_counter(), int(self.state.steps) + STEPS
+        while int(self.state.steps) < end:
+            self.state, _ = self.engine.run(self.state, max_steps=end)
         return (time.perf_counter() - began) / STEPS
 
 
@@ -124,6 +126,7 @@ def loops(repeats):
     seconds = {name: [] for name in timers}
     for _ in range(repeats):
         for name, timer in timers.items():
+            time.sleep(PAUSE)
             seconds[name].append(timer())
     for name, values in seconds.items():
         print(f"{name:38s} {1e6 * statistics.median(values):8.1f} µs a step")

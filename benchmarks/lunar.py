@@ -8,7 +8,6 @@ and draws the learning curves. All of it takes an hour on two cores.
 """
 
 import argparse
-import dataclasses
 import json
 import statistics
 import time

@@ -9,7 +9,7 @@ from keras import ops
 
 from catch_dqn import networks
 from shared import models, storage
-from shared.backend import compiled, value_and_gradients
+from shared.backend import program, value_and_gradients
 
 
 class Agent:
@@ -65,9 +65,11 @@ class Agent:
         self.discount_t = np.zeros(memory_limit, np.float32)
         self.s_t = np.zeros((memory_limit, *shape), np.float32)
 
-        self._values = compiled(lambda observations: self.model(observations))
-        self._target_values = self._values
-        self._descend = compiled(self._gradient_step)
+        self._values_of_one = program(self.model, (1, *shape))
+        self._values = self._target_values = program(self.model, (batch_size, *shape))
+        self._descend = program(
+            self._gradient_step, (batch_size, *shape), (batch_size, self.num_actions), (batch_size,)
+        )
         if target_network == "copied":
             self._make_target()
 
@@ -76,7 +78,7 @@ class Agent:
         explore, choice = self.rng.random(2, dtype=np.float32)
         if explore < self.explore:
             return int(choice * self.num_actions)
-        return int(np.argmax(self._values(ops.convert_to_tensor(observation[None], "float32"))[0]))
+        return int(np.argmax(self._values_of_one(observation[None])))
 
     def remember(self, observation, action, reward, terminated, next_observation):
         """Put one transition into replay memory, over the oldest when it is full.
@@ -103,14 +105,14 @@ class Agent:
             counts = (np.arange(self.batch_size) < held).astype(np.float32)
 
         rows = np.arange(self.batch_size)
-        q_t = self._target_values(self.s_t[batch]).numpy()  # [B, A]
+        q_t = self._target_values(self.s_t[batch])  # [B, A]
         next_action = q_t.argmax(axis=1)  # [B]
         if self.double == "published":
-            next_action = self._values(self.s_t[batch]).numpy().argmax(axis=1)
+            next_action = self._values(self.s_t[batch]).argmax(axis=1)
         elif self.double == "tutorial":
             next_action = self.a_tm1[batch]
         target = self.r_t[batch] + self.discount_t[batch] * q_t[rows, next_action]  # [B]
-        y_true = self._values(self.s_tm1[batch]).numpy()  # [B, A]: an untaken action is right as it is
+        y_true = self._values(self.s_tm1[batch])  # [B, A]: an untaken action is right as it is
         y_true[rows, self.a_tm1[batch]] = target
         if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
             counts *= self.batch_size / counts.sum()
@@ -131,7 +133,7 @@ class Agent:
 
     def _make_target(self):
         self.target = models.clone_model(self.model)
-        self._target_values = compiled(lambda observations: self.target(observations))
+        self._target_values = program(self.target, (self.batch_size, *self.s_t.shape[1:]))
 
     def save(self, path):
         """Write the network's weights to an `.h5` file that plain Keras reads."""

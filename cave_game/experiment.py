@@ -4,7 +4,6 @@ import numpy as np
 
 from cave_game import presets
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, Cave
-from shared.errors import UserError
 from shared.experiment import Experiment
 
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
@@ -12,6 +11,8 @@ ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 
 class CaveExperiment(Experiment):
     """T3's game of CAVE."""
+
+    engines = ("compiled",)  # the readable loop would take weeks
 
     def game(self, settings):
         """The rules."""
@@ -58,10 +59,6 @@ class CaveExperiment(Experiment):
             f"{result['episodes']} caves; {result['flown']} flown to the limit of {result['time_limit']} steps; ended "
             f"by the ceiling: {result['ceiling']}, the floor: {result['floor']}, a block: {result['block']}"
         )
-
-    def loop(self, settings):
-        """The readable loop is no use here."""
-        raise UserError("--engine readable: it would take weeks to learn CAVE; leave it out to use the compiled loop")
 
 
 EXPERIMENTS = {

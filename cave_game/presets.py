@@ -34,7 +34,6 @@ CAVE_TUTORIAL = CaveSettings(
     train_every=3,
     target_sync=500,
     first_target="shared",
-    double=True,
     double_rule="tutorial",
 )
 

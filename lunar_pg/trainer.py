@@ -7,7 +7,7 @@ from keras import ops
 
 from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
 from lunar_pg.collection import Collector
-from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits
+from lunar_pg.policies import NumpyPolicy, action_logits
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.backend import compiled, value_and_gradients
 
@@ -63,6 +63,7 @@ class Trainer:
         self.optimizer = _built(optimizer(settings.learning_rate), policy)
         self.value_optimizer = _built(optimizer(settings.value_learning_rate), value) if value else None
         self._learn = compiled(self._updates)
+        self._values = compiled(lambda observation: self.value(observation)[:, 0])
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -130,10 +131,13 @@ class Trainer:
 
     def _advantages(self, episodes):
         """Each step's advantage, and what the baseline should say there: two lists of float64 [T]."""
-        value = NumpyDense(self.value)
+        observations = np.concatenate([episode.observations for episode in episodes])
+        padded = np.zeros((self.capacity + self.settings.games, observations.shape[1]), np.float32)
+        padded[: len(observations)] = observations
+        every_value = np.array(self._values(ops.convert_to_tensor(padded)))[: len(observations)]
+        ends = np.cumsum([len(episode.observations) for episode in episodes])
         advantages, targets = [], []
-        for episode in episodes:
-            values = value(episode.observations)[:, 0]  # [T + 1]
+        for episode, values in zip(episodes, np.split(every_value, ends[:-1]), strict=True):  # values: [T + 1]
             if episode.terminated:
                 values[-1] = 0.0
             advantage = generalized_advantages(

@@ -20,6 +20,9 @@ from shared.errors import UserError
 from shared.layers import with_matmul_convolutions
 
 
+BLOCK_STEPS = 4000
+
+
 class TrainState(NamedTuple):
     """Where training stands, but for the variables of the networks and the optimizer. G games, C transitions."""
 
@@ -63,13 +66,14 @@ class Engine:
         optimizer: any Keras optimizer; it is built here.
         loss: any Keras loss over the vector of action values [B, A].
         settings: a `shared.dqn.Settings`; of these the engine reads how to play, remember and learn.
-        block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most.
+        block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most. Default: as many as
+            make `BLOCK_STEPS` environment steps. A call costs some milliseconds, mostly for the memory's copy.
 
     Raises:
         UserError: if replay memory would not fit into the machine's memory.
     """
 
-    def __init__(self, game, model, optimizer, loss, settings, block=1000):
+    def __init__(self, game, model, optimizer, loss, settings, block=None):
         self.game, self.model, self.optimizer, self.loss, self.settings = game, model, optimizer, loss, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
@@ -82,6 +86,7 @@ class Engine:
         # One round is the fewest steps after which the number of updates made is a whole number.
         self.steps_per_round = max(1, settings.train_every // settings.games)  # steps of the G games
         self.updates_per_round = max(1, settings.games // settings.train_every)
+        block = block or BLOCK_STEPS // settings.games
         self.block = -(-block // self.steps_per_round) * self.steps_per_round
         self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False, trusted=None))
         self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.target))

@@ -3,15 +3,15 @@
 import numpy as np
 from keras import ops
 
-from shared.backend import compiled, uniform
+from shared.backend import compiled, program, uniform
 
 
 def greedy_policy(model):
     """A policy that takes the action of highest value: `policy(observation) -> int`, compiled for one observation."""
-    best = compiled(lambda observation: ops.argmax(model(observation), axis=-1))
+    values = program(model, (1, *model.input_shape[1:]))
 
     def policy(observation):
-        return int(best(ops.convert_to_tensor(observation[None], "float32"))[0])
+        return int(np.argmax(values(observation[None])))
 
     return policy
 

@@ -19,6 +19,7 @@ from shared.progress import TrainingProgress
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
 SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
+PIECES = 8  # rows of metrics.csv for one call of a compiled loop
 WINDOW = 100  # episodes that a trailing figure looks back on
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
 
@@ -113,15 +114,27 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     saved, saving, warned = time.monotonic(), 0.0, False
     with _Signals() as signals, _progress(settings, unit, state) as progress:
         while not trainer.finished(state):
-            before = int(state.steps)
+            before = state
             state, trace = trainer.run(state)
-            _refuse_infinite(trace, before, settings, run)
-            scores = np.concatenate([scores, trace.score[trace.ended].astype(np.float32)])
-            learned = trace.loss[trace.loss != 0]
-            loss = float(learned.mean()) if len(learned) else 0.0
-            others = settings.figures(state, trace)
-            recent = scores[-WINDOW:]
-            watched = float(figure.of(recent)) if len(recent) else float("nan")
+            _refuse_infinite(trace, int(before.steps), settings, run)
+            for then, piece in _pieces(before, state, trace):
+                scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
+                learned = piece.loss[piece.loss != 0]
+                loss = float(learned.mean()) if len(learned) else 0.0
+                others = settings.figures(then, piece)
+                recent = scores[-WINDOW:]
+                watched = float(figure.of(recent)) if len(recent) else float("nan")
+                run.add_metrics(
+                    {
+                        "steps": int(then.steps),
+                        "episodes": len(scores),
+                        "score": round(float(np.mean(recent)), 6) if len(recent) else "nan",
+                        figure.name.replace(" ", "_"): round(watched, 6),
+                        "loss": f"{loss:.6g}",
+                        **{name: round(value, 6) for name, value in others.items()},
+                        "seconds": round(time.monotonic() - began, 3),
+                    }
+                )
             progress.update(
                 int(state.episodes if settings.steps is None else state.steps),
                 {
@@ -129,17 +142,6 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                     **{name: f"{value:.2f}" for name, value in others.items()},
                     figure.name: figure.format.format(watched) if len(recent) else "-",
                 },
-            )
-            run.add_metrics(
-                {
-                    "steps": int(state.steps),
-                    "episodes": len(scores),
-                    "score": round(float(np.mean(recent)), 6) if len(recent) else "nan",
-                    figure.name.replace(" ", "_"): round(watched, 6),
-                    "loss": f"{loss:.6g}",
-                    **{name: round(value, 6) for name, value in others.items()},
-                    "seconds": round(time.monotonic() - began, 3),
-                }
             )
             limit = largest_reward / (1 - settings.discount) if settings.discount < 1 else np.inf
             if not warned and trace.largest_target.max() > FAR * limit:
@@ -164,6 +166,24 @@ def _progress(settings, unit, state):
     if settings.steps is None:
         return TrainingProgress(settings.episodes, unit, int(state.episodes))
     return TrainingProgress(settings.steps, "steps", int(state.steps))
+
+
+def _pieces(before, state, trace):
+    """What one call of `run` brought, in pieces small enough for a smooth curve: pairs of state and trace.
+
+    Of the states only the counters are right.
+    """
+    rows = len(trace.loss)
+    if rows < PIECES or rows != len(trace.ended):
+        return [(state, trace)]
+    pieces = []
+    first, taken = int(before.steps), int(state.steps) - int(before.steps)
+    for i in range(PIECES):
+        here = slice(rows * i // PIECES, rows * (i + 1) // PIECES)
+        to_come = int(trace.ended[here.stop :].sum())
+        then = state._replace(steps=first + taken * here.stop // rows, episodes=max(0, int(state.episodes) - to_come))
+        pieces.append((then, type(trace)(*(column[here] for column in trace))))
+    return pieces
 
 
 def _refuse_infinite(trace, steps_before, settings, run):

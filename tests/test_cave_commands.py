@@ -1,0 +1,124 @@
+"""CAVE's network, its commands, and a person at its button."""
+
+import json
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from PIL import Image
+
+import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+from cave_game import evaluate, play, train
+from cave_game.envs import CRAFT_COLOUR, ROCK_COLOUR
+from cave_game.experiment import EXPERIMENTS
+from cave_game.game import HELD, RELEASED, Cave
+from cave_game.networks import three_convolutions
+from shared import storage
+from shared.playback import Episode
+
+CAVE = EXPERIMENTS["cave"]
+SMALL = [
+    "--preset", "tuned", "--steps", "640", "--games", "8", "--train-every", "8", "--learning-starts", "160",
+    "--replay-capacity", "400", "--batch-size", "4", "--time-limit", "60",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def network(**options):
+    return three_convolutions(
+        **{"observation_shape": (24, 24, 4), "num_actions": 2, "hidden": (128,), "seed": 3} | options
+    )
+
+
+def test_network_has_the_published_shape():
+    model = network()
+    shapes = [layer.output.shape[1:] for layer in model.layers]
+    assert shapes == [(12, 12, 16), (12, 12, 32), (12, 12, 32), (4608,), (128,), (2,)]
+    assert model.count_params() == 1040 + 2080 + 4128 + 589_952 + 258
+
+
+def test_networks_first_value_and_seed():
+    nothing = np.zeros((1, 24, 24, 4), np.float32)
+    np.testing.assert_array_equal(network(first_value=20.0)(nothing), [[20, 20]])
+    first, second, other = (network(seed=seed).get_weights() for seed in (1, 1, 2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.abs(first[0] - other[0]).max() > 0.01
+
+
+def test_the_weights_of_one_preset_fit_the_other():
+    tutorial, tuned = (CAVE.model(preset) for preset in CAVE.presets.values())
+    assert [w.shape for w in tutorial.get_weights()] == [w.shape for w in tuned.get_weights()]
+
+
+def test_training_leaves_a_run_that_evaluates_to_the_same_score(capsys):
+    assert train.main([*SMALL, "--out", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert "steps survived on average in 100 caves; " in shown
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["flown"] + summary["ceiling"] + summary["floor"] + summary["block"] == summary["episodes"] == 100
+    assert summary["steps"] == 640
+    assert 10 < summary["mean_score"] <= 60
+    assert {path.name for path in Path("run").iterdir()} >= {"config.json", "metrics.csv", "curve.png", "model.yaml"}
+
+    assert evaluate.main(["--weights", "run/game_weights.h5", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == {key: summary[key] for key in again}
+
+
+def test_an_agents_flight_is_recorded(tmp_path):
+    path = tmp_path / "weights.h5"
+    storage.save_weights(CAVE.model(CAVE.presets["tutorial"]), path)
+    assert play.main(["--weights", str(path), "--episodes", "1", "--gif", "flight.gif"]) == 0
+    with Image.open("flight.gif") as picture:
+        assert picture.size == (384, 384)
+        assert picture.n_frames > 5
+
+
+def presses(button, *frames):
+    """What a button says in frames in which these keys came."""
+    actions = []
+    for keys in frames:
+        button.keys = list(keys)
+        actions.append(button(None))
+    return actions
+
+
+def test_button_hovers_until_it_is_pressed_for_the_first_time():
+    assert presses(play.Button(), "", "", "", "x") == [HELD, RELEASED, HELD, RELEASED]
+
+
+def test_a_press_counts_as_held_for_three_frames_and_key_repeat_goes_on():
+    button = play.Button()
+    assert presses(button, " ", "", "", "", "") == [HELD, HELD, HELD, RELEASED, RELEASED]
+    assert presses(button, " ", "", "  ", "", "", "") == [HELD] * 5 + [RELEASED]
+
+
+def test_the_stage_shows_all_rows_but_those_that_are_always_rock():
+    env = gymnasium.make("cave_game/Cave-v0")
+    env.reset(seed=1)
+    lines, picture = play.view(env)
+    assert picture.shape == (42, 48, 3)
+    screen = Cave().screen(np, env.unwrapped.state)[0, 3:45]
+    np.testing.assert_array_equal((picture == ROCK_COLOUR).all(axis=-1), screen == 0.5)
+    np.testing.assert_array_equal((picture == CRAFT_COLOUR).all(axis=-1), screen == 1)
+    assert len(lines) == 21  # with three lines under them they fit into a window of 24
+    assert lines[0] == "#" * 48
+    assert lines[10] == " " * 8 + "@@" + " " * 38  # rows 23 and 24
+    env.step(RELEASED)
+    env.step(RELEASED)
+    lines, _ = play.view(env)
+    assert lines[10][:20] == " " * 8 + "oo" + " " * 10  # the craft is in the lower row of this pair
+    assert lines[11][:20] == " " * 8 + "@@" + " " * 10
+
+
+def test_verdicts():
+    verdict = play.STAGES["cave"].verdict
+    assert verdict(Episode(score=2000, steps=2000)) == "through!"
+    assert verdict(Episode(score=137, steps=138)) == "crashed after 137 steps"
+    assert play.STAGES["cave"].tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
