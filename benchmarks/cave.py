@@ -15,7 +15,7 @@ import shared.backend  # first, so that TensorFlow stays quiet
 
 # isort: split
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from cave_game.experiment import EXPERIMENTS
 from shared.dqn import replace_taken, td_target
@@ -60,9 +60,13 @@ def stepping():
 
 
 def whole_step(settings):
-    """A function that makes `UPDATES` steps of the compiled loop, an update each; returns seconds a step."""
+    """A function that makes `UPDATES` steps of the compiled loop, an update each, and returns seconds a step.
+
+    Comes with the bytes that a transition takes in replay memory.
+    """
     engine = EXPERIMENTS["cave"].engine(settings)
     state, _ = engine.run(engine.start(), max_steps=settings.learning_starts)
+    stored = sum(ops.convert_to_numpy(column).nbytes for column in tree.flatten(state.replay))
     state, _ = engine.run(state, max_steps=int(state.steps) + 1)  # compiles
 
     def seconds():
@@ -71,7 +75,7 @@ def whole_step(settings):
         state, _ = engine.run(state, max_steps=int(state.steps) + UPDATES)
         return (time.perf_counter() - began) / UPDATES
 
-    return seconds
+    return seconds, stored // settings.replay_capacity
 
 
 def bare_update(settings):
@@ -117,13 +121,21 @@ def main(repeats):
 
     settings = EXPERIMENTS["cave"].presets["tutorial"]
     settings = dataclasses.replace(settings, episodes=10**8, train_every=1, learning_starts=500, replay_capacity=5000)
-    whole, bare = whole_step(settings), bare_update(settings)
+    (whole, bytes_of_observations), bare = whole_step(settings), bare_update(settings)
     pairs = [(whole(), bare()) for _ in range(repeats)]
     print(
         f"a whole compiled step with an update, batch {settings.batch_size}: "
         f"{1e3 * statistics.median(pair[0] for pair in pairs):.2f} ms; the bare update in a plain graph: "
         f"{1e3 * statistics.median(pair[1] for pair in pairs):.2f} ms; "
         f"ratio {statistics.median(whole / bare for whole, bare in pairs):.2f}"
+    )
+
+    states, bytes_of_states = whole_step(dataclasses.replace(settings, replay_states=True))
+    pairs = [(states(), whole()) for _ in range(repeats)]
+    print(
+        f"with a memory of states ({bytes_of_states} bytes a transition) in place of observations "
+        f"({bytes_of_observations}): {1e3 * statistics.median(pair[0] for pair in pairs):.2f} ms, "
+        f"ratio {statistics.median(states / whole for states, whole in pairs):.2f}"
     )
 
 

@@ -95,12 +95,12 @@ def seeds(runs, pictures):
 
 def row(what, folders):
     """One line of the table: means over seeds of each run's 100 fresh episodes."""
-    from shared.plotting import mean_and_band
+    from shared.intervals import mean_and_ci95
 
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
 
     def over_seeds(values):
-        mean, half = mean_and_band(np.array(values)[:, None])
+        mean, half = mean_and_ci95(np.array(values)[:, None])
         return f"{mean[0]:.1f} ± {half[0]:.1f}"
 
     greedy = [summary["mean_score"] for summary in summaries]

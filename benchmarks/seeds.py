@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.evaluation import mean_and_ci95
+from shared.intervals import mean_and_ci95
 
 
 def main():

@@ -77,7 +77,8 @@ class CatchExperiment(BallExperiment):
 
         Returns `mean_score`, `ci95` and `episodes` of the random games, and how many of all `starts` are `wins`.
         """
-        from shared.evaluation import mean_and_ci95, play_greedy, random_starts
+        from shared.evaluation import play_greedy, random_starts
+        from shared.intervals import mean_and_ci95
 
         game = Catch("all")
         paddle, column = np.array(game.start_positions, np.int32).T
@@ -130,7 +131,8 @@ class CatchBallExperiment(BallExperiment):
 
         Returns `mean_score`, `ci95`, `episodes`, and `perfect`, the score of a player that never misses.
         """
-        from shared.evaluation import mean_and_ci95, play_greedy, random_starts
+        from shared.evaluation import play_greedy, random_starts
+        from shared.intervals import mean_and_ci95
 
         game = CatchBall(self.size, "all")
         scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed, TIME_LIMIT)

@@ -45,7 +45,7 @@ class CaveExperiment(Experiment):
         ended at the `ceiling`, the `floor` and a `block`.
         """
         from cave_game.players import fly, network_player
-        from shared.evaluation import mean_and_ci95
+        from shared.intervals import mean_and_ci95
 
         flights = fly(network_player(model), episodes, seed, settings.time_limit)
         mean, ci95 = mean_and_ci95(flights.scores)

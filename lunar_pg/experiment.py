@@ -72,7 +72,7 @@ class PolicyExperiment(Experiment):
         """
         from lunar_pg.collection import Collector
         from lunar_pg.policies import NumpyPolicy
-        from shared.evaluation import mean_and_ci95
+        from shared.intervals import mean_and_ci95
 
         policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
         result = {"episodes": episodes}

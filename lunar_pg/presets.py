@@ -60,7 +60,7 @@ class PolicySettings:
 
     def figures(self, state, trace):
         """What to report of training beside score and loss: a dict of numbers by name."""
-        figures = {"batch_score": float(trace.score.mean()), "entropy": trace.entropy}
+        figures = {"entropy": trace.entropy}
         return figures | {"value_loss": trace.value_loss} if self.baseline else figures
 
 

@@ -19,7 +19,6 @@ from shared.dqn import epsilon_greedy, replace_taken, td_target
 from shared.errors import UserError
 from shared.layers import with_matmul_convolutions
 
-
 BLOCK_STEPS = 4000
 
 

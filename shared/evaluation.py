@@ -52,11 +52,3 @@ def random_starts(game, games, seed):
     """The state of N freshly started games."""
     draws = np.random.default_rng(seed).random((games, game.reset_draws), dtype=np.float32)
     return game.reset(np, draws)
-
-
-def mean_and_ci95(values):
-    """The mean and the half width of its 95 % confidence interval, 1.96 s / sqrt(n); 0 wide for fewer than two."""
-    values = np.asarray(values, np.float64)
-    if len(values) < 2:
-        return float(values.mean()), 0.0
-    return float(values.mean()), float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))

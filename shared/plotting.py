@@ -7,13 +7,13 @@ without touching what else a program may be doing with `matplotlib.pyplot`.
 import io
 import math
 import os
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from shared import files
 from shared.errors import UserError
+from shared.intervals import mean_and_ci95
 from shared.pace import Pace
 
 # Eight colours that stay apart for colour-blind readers (Okabe and Ito 2008), the pale yellow left out.
@@ -23,14 +23,6 @@ DPI = 110
 PANEL = (6.4, 2.9)  # inches; the width of a figure, the height of each of its panels
 SHORTEST_WAIT = 0.001  # seconds in which a window answers to the mouse even when frames are late; 0 would be for ever
 SMOOTH_SHARE = 0.02  # of a curve's points, averaged into one where a curve is smoothed
-
-# Student's t, two-sided 95 %, for 1, 2, ... 30 degrees of freedom; beyond, the normal distribution's value is close.
-STUDENT_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-NORMAL = 1.960
 
 
 class Panel(NamedTuple):
@@ -123,7 +115,7 @@ def bands(path, curves, x_label, panel, title=""):
         figure.set_size_inches(PANEL[0], 1.3 * PANEL[1])
         ends, positive = [], False
         for (label, x, y), colour in zip(curves, COLOURS[: len(curves)], strict=True):
-            mean, half = mean_and_band(y)
+            mean, half = mean_and_ci95(y)
             known = np.isfinite(mean)
             across, mean, half = np.asarray(x)[known], mean[known], half[known]
             if not len(mean):
@@ -140,6 +132,44 @@ def bands(path, curves, x_label, panel, title=""):
         _save(figure, path)
 
 
+class Shares(NamedTuple):
+    """One of the charts of `shares`: `x` [T] and for each part its share `y` [N, T] of a whole of 1."""
+
+    x_label: str
+    x: np.ndarray
+    y: np.ndarray
+
+
+def shares(path, charts, names, y_label, title=""):
+    """Draw how the parts of a whole change along an axis: coloured areas on top of each other, chart under chart.
+
+    Args:
+        path: the PNG file to write.
+        charts: a list of `Shares`.
+        names: of the N parts, at most seven, from the lowest area to the highest.
+        y_label: what the vertical axes say.
+        title: stands above.
+
+    Raises `UserError` if the file cannot be written.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    with _style():
+        figure, axes = _figure(len(charts), sharex=False)
+        for axis, (x_label, x, y) in zip(axes, charts, strict=True):
+            axis.stackplot(x, y, colors=COLOURS, labels=names, alpha=0.85, linewidth=0)
+            axis.set_xlim(x[0], x[-1])
+            axis.set_ylim(0, 1)
+            axis.set_xlabel(x_label)
+            axis.set_ylabel(y_label)
+            axis.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles[::-1], labels[::-1], loc="outside right upper", frameon=False)
+        if title:
+            axes[0].set_title(title, loc="left")
+        _save(figure, path)
+
+
 def smoothed(values, window):
     """The mean of each value and its neighbours, `window` values wide or fewer at the ends; float64 [T]."""
     values = np.asarray(values, np.float64)
@@ -148,22 +178,6 @@ def smoothed(values, window):
     index = np.arange(len(values))
     low, high = np.maximum(index - before, 0), np.minimum(index + after + 1, len(values))
     return (sums[high] - sums[low]) / (high - low)
-
-
-def mean_and_band(y):
-    """Over the first axis of `y` [S, T]: the mean [T] and half the width of its 95 % interval [T] (0 for one seed).
-
-    NaN stands for a missing value; where all are missing the mean is NaN.
-    """
-    y = np.asarray(y, np.float64)
-    count = np.isfinite(y).sum(axis=0)  # [T]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
-        mean = np.nanmean(y, axis=0)
-        variance = np.nansum((y - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-    t = np.array([0.0, 0.0, *STUDENT_T])[np.minimum(count, len(STUDENT_T) + 1)]
-    t = np.where(count > len(STUDENT_T) + 1, NORMAL, t)
-    return mean, t * np.sqrt(variance / np.maximum(count, 1))
 
 
 def _finite(rows, x, column):
@@ -203,13 +217,13 @@ def _style():
     )
 
 
-def _figure(panels):
+def _figure(panels, sharex=True):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(PANEL[0], 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(panels, 1, sharex=sharex, squeeze=False)[:, 0]
     figure.align_ylabels(axes)
     return figure, axes
 

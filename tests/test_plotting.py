@@ -14,7 +14,8 @@ from PIL import Image
 
 from shared import plotting
 from shared.errors import UserError
-from shared.plotting import Curve, Panel, Window, bands, learning_curve, mean_and_band, smoothed
+from shared.intervals import mean_and_ci95
+from shared.plotting import Curve, Panel, Window, bands, learning_curve, smoothed
 
 
 @pytest.fixture
@@ -45,21 +46,21 @@ class TestFigures:
         np.testing.assert_allclose(smoothed([1, 2, 6, 3], 3), [1.5, 3, 11 / 3, 4.5])
         np.testing.assert_allclose(smoothed([1, 2, 6, 3], 9), [3, 3, 3, 3])
 
-    def test_mean_and_band_of_three_seeds_by_hand(self):
-        mean, half = mean_and_band([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
+    def test_mean_and_ci95_of_three_seeds_by_hand(self):
+        mean, half = mean_and_ci95([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
         np.testing.assert_allclose(mean, [2.0, 5.0])
         np.testing.assert_allclose(half, [4.303 / np.sqrt(3), 0.0])  # t with 2 degrees of freedom, s = 1
 
-    def test_mean_and_band_where_seeds_are_missing(self):
+    def test_mean_and_ci95_where_seeds_are_missing(self):
         nan = np.nan
-        mean, half = mean_and_band([[1.0, 1.0, nan], [3.0, nan, nan]])
+        mean, half = mean_and_ci95([[1.0, 1.0, nan], [3.0, nan, nan]])
         np.testing.assert_allclose(mean, [2.0, 1.0, nan])
         np.testing.assert_allclose(half, [12.706 * np.sqrt(2) / np.sqrt(2), 0.0, 0.0])
 
     def test_the_band_covers_the_mean_in_95_percent_of_experiments(self):
         rng = np.random.default_rng(0)
         for seeds in (3, 5, 31, 60):
-            mean, half = mean_and_band(rng.normal(size=(seeds, 20_000)))
+            mean, half = mean_and_ci95(rng.normal(size=(seeds, 20_000)))
             assert np.mean(np.abs(mean) <= half) == pytest.approx(0.95, abs=0.006)
 
 
@@ -121,7 +122,7 @@ class TestBands:
         bands(tmp_path / "bands.png", [Curve("ours", x, y)], "games", Panel("", "score"))
         axis = figures[0].axes[0]
         np.testing.assert_allclose(axis.lines[0].get_xydata(), [[0, 1], [10, 2], [20, 4]])
-        mean, half = mean_and_band(y)
+        mean, half = mean_and_ci95(y)
         corners = axis.collections[0].get_paths()[0].vertices
         for at, low, high in zip(x, mean - half, mean + half, strict=True):
             heights = corners[corners[:, 0] == at, 1]
