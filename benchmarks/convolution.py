@@ -4,6 +4,7 @@ Measures, in one run and in turn, so that a drift of the machine's speed hits al
 T3's network on 16x16x1 (catch-ball) and on 24x24x4 (CAVE):
 - in a plain TensorFlow graph with `Conv2D`, what a Keras user gets by default;
 - compiled, with the convolutions as matrix products, in a loop as the engine runs it;
+- on 16x16, a whole step of the engine: game, action, replay memory and that update;
 - with `--xla`, compiled with `Conv2D` as it is;
 - its matrix products alone, in NumPy.
 """
@@ -16,26 +17,8 @@ import time
 import numpy as np
 
 BATCH, ACTIONS = 32, 3
-UPDATES = 100  # in one measurement
+UPDATES = 1000  # in one measurement
 PAUSE = 0.2  # seconds; NumPy's threads go on spinning for a while after a product, and slow down what comes next
-
-
-def network(size, channels):
-    """T3's network: three convolutions, one hidden Dense layer."""
-    import keras
-
-    conv = {"padding": "same", "activation": "relu"}
-    return keras.Sequential(
-        [
-            keras.Input((size, size, channels)),
-            keras.layers.Conv2D(16, 4, strides=2, **conv),
-            keras.layers.Conv2D(32, 2, **conv),
-            keras.layers.Conv2D(32, 2, **conv),
-            keras.layers.Flatten(),
-            keras.layers.Dense(128, activation="relu"),
-            keras.layers.Dense(ACTIONS),
-        ]
-    )
 
 
 def products(size, channels):
@@ -103,12 +86,36 @@ def updater(model, wrap, looped):
     return lambda: float(program(*batch))
 
 
+def engine_steps(model):
+    """A function that makes `UPDATES` steps of the whole compiled loop: catch-ball 16x16, an update at every step."""
+    from catch_dqn.ball_game import CatchBall
+    from shared.engine import Engine
+    from shared.losses import ClippedHuber
+    from shared.models import clone_model
+    from shared.optimizers import OPTIMIZERS
+    from shared.settings import Settings
+
+    settings = Settings(steps=10**9, replay_capacity=5000, batch_size=BATCH, target_sync=500)
+    engine = Engine(
+        CatchBall(16), clone_model(model), OPTIMIZERS["rmsprop-graves"](2.5e-4), ClippedHuber(), settings, UPDATES
+    )
+    state = engine.start()
+
+    def run():
+        nonlocal state
+        state, _ = engine.run(state)
+
+    return run
+
+
 def measure(size, channels, repeats, with_xla):
     """Print microseconds an update by name, and the ratios that matter."""
+    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    from catch_dqn.networks import convolutional
     from shared.backend import compiled, graph
     from shared.layers import with_matmul_convolutions
 
-    model = network(size, channels)
+    model = convolutional((size, size, channels), ACTIONS, (128,), seed=0)
     timers = {  # name: function, how many updates one call makes
         "Conv2D in a plain graph": (updater(model, graph, looped=False), 1),
         "matrix products of patches, compiled": (
@@ -117,6 +124,8 @@ def measure(size, channels, repeats, with_xla):
         ),
         "its matrix products in NumPy": (products(size, channels), 1),
     }
+    if size == 16:
+        timers["whole step of the compiled loop"] = (engine_steps(model), UPDATES)
     if with_xla:
         timers["Conv2D, compiled"] = (updater(model, compiled, looped=True), UPDATES)
     for function, _ in timers.values():
@@ -133,10 +142,11 @@ def measure(size, channels, repeats, with_xla):
     print(f"{size}x{size}x{channels}, batch {BATCH}, median of {repeats}")
     for name, values in seconds.items():
         print(f"  {name:38s} {1e6 * statistics.median(values):8.0f} µs an update")
-    plain, ours, arithmetic = (seconds[name] for name in list(timers)[:3])
-    for name, others in (("Conv2D in a plain graph", plain), ("its products in NumPy", arithmetic)):
-        ratio = statistics.median(a / b for a, b in zip(ours, others, strict=True))
-        print(f"  compiled update / {name}: {ratio:.2f}")
+    names = list(timers)
+    for ours in (name for name in names if name not in (names[0], names[2])):
+        for other in (names[0], names[2]):
+            ratio = statistics.median(a / b for a, b in zip(seconds[ours], seconds[other], strict=True))
+            print(f"  {ours} / {other}: {ratio:.2f}")
 
 
 def main(argv):

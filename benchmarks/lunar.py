@@ -84,13 +84,13 @@ def seeds(runs, pictures):
         for seed in range(count):
             if not (runs / f"{name}-{seed}" / "summary.json").exists():
                 main([*flags, "--seed", str(seed), "--out", str(runs / f"{name}-{seed}"), "--overwrite"])
-    print("| | seeds | greedy, mean ± 95 % | worst seed | sampled | last iteration | env steps, thousands |")
+    print("| | seeds | greedy, mean ± 95 % | worst seed | sampled | end of training | env steps, thousands |")
     print("|---|---|---|---|---|---|---|")
     for name, (what, _, count) in VARIANTS.items():
         print(row(what, [runs / f"{name}-{seed}" for seed in range(count)]))
     pictures.mkdir(parents=True, exist_ok=True)
     curves(pictures / "lunar_curves.png", runs, {"tuned": "tuned", "tutorial": "tutorial"}, 167.1)
-    curves(pictures / "lunar_cartpole_curves.png", runs, {"cartpole": "tutorial", "cartpole-tuned": "tuned"}, 190.3)
+    curves(pictures / "lunar_cartpole_curves.png", runs, {"cartpole-tuned": "tuned", "cartpole": "tutorial"}, 190.3)
 
 
 def row(what, folders):
@@ -105,19 +105,12 @@ def row(what, folders):
 
     greedy = [summary["mean_score"] for summary in summaries]
     sampled = [summary["sampled_mean_score"] for summary in summaries]
-    last = [last_iteration(folder) for folder in folders]
+    last = [summary["final_training_score"] for summary in summaries]
     steps = np.mean([summary["steps"] for summary in summaries]) / 1000
     return (
         f"| {what} | {len(folders)} | {over_seeds(greedy)} | {min(greedy):.1f} | {over_seeds(sampled)} | "
         f"{over_seeds(last)} | {steps:,.0f} |"
     )
-
-
-def last_iteration(folder):
-    """The mean return of the last batch of episodes, from the trailing means over 100 episodes."""
-    from shared.runs import Run
-
-    return Run(folder).read_metrics()[-1]["batch_score"]
 
 
 def curves(path, runs, labels, published):

@@ -1,12 +1,8 @@
 """The game as an experiment: which network flies and how it is judged."""
 
-import numpy as np
-
 from cave_game import presets
-from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, Cave
+from cave_game.game import Cave
 from shared.experiment import Experiment
-
-ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 
 
 class CaveExperiment(Experiment):
@@ -45,20 +41,14 @@ class CaveExperiment(Experiment):
         ended at the `ceiling`, the `floor` and a `block`.
         """
         from cave_game.players import fly, network_player
-        from shared.intervals import mean_and_ci95
 
-        flights = fly(network_player(model), episodes, seed, settings.time_limit)
-        mean, ci95 = mean_and_ci95(flights.scores)
-        endings = {name: int(np.sum(flights.endings == ending)) for name, ending in ENDINGS.items()}
-        return {"mean_score": mean, "ci95": ci95, "episodes": episodes, "time_limit": settings.time_limit} | endings
+        return fly(network_player(model), episodes, seed, settings.time_limit).summary()
 
     def describe(self, result):
         """The result of `evaluate` as text."""
-        return (
-            f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f} steps survived on average in "
-            f"{result['episodes']} caves; {result['flown']} flown to the limit of {result['time_limit']} steps; ended "
-            f"by the ceiling: {result['ceiling']}, the floor: {result['floor']}, a block: {result['block']}"
-        )
+        from cave_game.players import describe
+
+        return f"greedy: {describe(result)}"
 
 
 EXPERIMENTS = {

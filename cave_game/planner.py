@@ -115,18 +115,9 @@ def _drawn_between(first, last):
 
 def main(argv):
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
-    from cave_game.players import fly
-    from shared.cli import Parser
-    from shared.errors import UserError
+    from cave_game.players import fly, parse_flights
 
-    parser = Parser("cave_game.planner", "Fly many caves with the planner: every one of them can be flown.")
-    parser.add_argument("--caves", type=int, default=1000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the caves (default: %(default)s)")
-    arguments = parser.parse_args(argv)
-    if arguments.caves < 1:
-        raise UserError(f"--caves {arguments.caves}: out of range; give a value of at least 1")
-    if arguments.seed < 0:
-        raise UserError(f"--seed {arguments.seed}: out of range; give a value of at least 0")
+    arguments = parse_flights(argv, "cave_game.planner", "Fly many caves: every one of them can be flown.", 1000)
     began = time.monotonic()
     flights = fly(Planner(), arguments.caves, arguments.seed)
     flown = int(np.sum(flights.scores == TIME_LIMIT))

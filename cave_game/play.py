@@ -48,7 +48,7 @@ STAGES = {
     "cave": Stage(
         view=view,
         verdict=lambda episode: (
-            "through!" if episode.steps == TIME_LIMIT == episode.score else f"crashed after {episode.score:.0f} steps"
+            "through!" if episode.score == TIME_LIMIT else f"crashed after {episode.score:.0f} steps"
         ),
         tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
         keyboard=Button,

@@ -1,6 +1,7 @@
 """The tasks as experiments: which policy learns them and how it is judged. Any Gymnasium id can be one."""
 
 import dataclasses
+from types import SimpleNamespace
 
 from lunar_pg import presets
 from shared.errors import UserError
@@ -22,6 +23,11 @@ class PolicyExperiment(Experiment):
     engines = ("compiled",)
     # The loss of a policy gradient does not say how good the policy is.
     panels = (Panel("score", "mean return, last 100 episodes"), Panel("entropy", "entropy of the policy, nats"))
+
+    def game(self, settings):
+        """What a network has to fit: an object with `observation_shape` and `num_actions`, its number of outputs."""
+        size, actions = self._sizes(settings)
+        return SimpleNamespace(observation_shape=(size,), num_actions=actions if settings.head == "softmax" else 1)
 
     def env(self, settings, **options):
         """The task as a Gymnasium environment."""

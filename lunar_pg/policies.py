@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from shared.errors import UserError
+
 ACTIVATIONS = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 
@@ -68,12 +70,22 @@ class NumpyDense:
     all of it the way into TensorFlow and back.
 
     Args:
-        model: of `policy_network` or `value_network`.
+        model: of `policy_network` or `value_network`, or like them.
+
+    Raises:
+        UserError: for a network that is made otherwise.
     """
 
     def __init__(self, model):
+        *hidden, _ = model.layers
+        if not all(isinstance(layer, keras.layers.Dense) for layer in model.layers) or not all(
+            layer.activation is hidden[0].activation and layer.activation.__name__ in ACTIVATIONS for layer in hidden
+        ):
+            raise UserError(
+                f"the model {model.name}: not of Dense layers, {' or '.join(ACTIVATIONS)} throughout; give another"
+            )
         self.layers = [tuple(ops.convert_to_numpy(array) for array in (d.kernel, d.bias)) for d in model.layers]
-        self.activation = ACTIVATIONS[model.layers[0].activation.__name__] if len(model.layers) > 1 else None
+        self.activation = ACTIVATIONS[hidden[0].activation.__name__] if hidden else None
 
     def __call__(self, observation):
         """float32 [B, D] -> float32 [B, outputs]."""

@@ -48,6 +48,8 @@ class PolicySettings:
                 "have brought; give --baseline too, or --horizon 0"
             )
 
+    steps = None  # training is over after so many iterations, not after so many environment steps
+
     @property
     def episodes(self):
         """Episodes in all."""

@@ -18,6 +18,7 @@ class TrainState(NamedTuple):
     """What training has come to, apart from the weights."""
 
     iteration: int
+    episodes: int  # played
     steps: int  # environment steps taken
 
 
@@ -69,7 +70,7 @@ class Trainer:
 
     def start(self):
         """The state before the first iteration."""
-        return TrainState(iteration=0, steps=0)
+        return TrainState(iteration=0, episodes=0, steps=0)
 
     def finished(self, state):
         """Whether all iterations are done."""
@@ -88,7 +89,8 @@ class Trainer:
         length = np.array([[len(episode.actions)] for episode in episodes])
         score = np.array([[episode.rewards.sum()] for episode in episodes])
         trace = Trace(np.ones(score.shape, bool), score, length, np.array([loss]), np.zeros(1), value_loss, undecided)
-        return TrainState(state.iteration + 1, state.steps + int(length.sum())), trace
+        state = TrainState(state.iteration + 1, state.episodes + len(episodes), state.steps + int(length.sum()))
+        return state, trace
 
     def export(self):
         """The policy being trained."""

@@ -59,7 +59,7 @@ def test_the_weights_of_one_preset_fit_the_other():
 def test_training_leaves_a_run_that_evaluates_to_the_same_score(capsys):
     assert train.main([*SMALL, "--out", "run"]) == 0
     shown = capsys.readouterr().out
-    assert "steps survived on average in 100 caves; " in shown
+    assert "steps survived on average in 100 caves, " in shown
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["flown"] + summary["ceiling"] + summary["floor"] + summary["block"] == summary["episodes"] == 100
     assert summary["steps"] == 640

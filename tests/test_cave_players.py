@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from cave_game import planner
+from cave_game import planner, players
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, HELD, QUARTERS, RELEASED, TOP_SPEED, Cave
 from cave_game.planner import Planner, free_heights, plan, ways_through
-from cave_game.players import RandomPlayer, fly, middle_player, network_player
+from cave_game.players import Flights, RandomPlayer, fly, middle_player, network_player
 from shared.errors import UserError
 
 GAME = Cave()
@@ -149,3 +149,18 @@ def test_planner_command_flies_and_says_so(capsys):
 def test_planner_command_refuses_nonsense_in_one_line(arguments):
     with pytest.raises(UserError, match=arguments[0]):
         planner.main(arguments)
+
+
+def test_summary_counts_the_endings():
+    flights = Flights(np.array([10, 2000, 30, 40, 2000], np.float32), np.array([CEILING, FLYING, BLOCK, BLOCK, FLYING]))
+    summary = flights.summary()
+    assert summary.pop("mean_score") == 816
+    assert summary.pop("ci95") == pytest.approx(2.776 * np.std(flights.scores, ddof=1) / np.sqrt(5))  # Student's t
+    assert summary == {"episodes": 5, "flown": 2, "ceiling": 1, "floor": 0, "block": 2}
+
+
+def test_players_command_compares_them_all(capsys):
+    assert players.main(["--caves", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["random", "middle", "planner"]
+    assert lines[2].startswith("planner  2000.0 ± 0.0 steps survived on average in 2 caves, 2 flown to the time limit;")

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl"}
-FILES = [path for package in (*EXPERIMENTS, "shared") for path in sorted((ROOT / package).rglob("*.py"))]
+FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
 

@@ -104,7 +104,7 @@ def test_two_processes_cannot_train_in_one_folder():
     assert run.read_config() == {}
 
 
-@pytest.mark.parametrize(("engine", "episodes"), [("compiled", 400), ("readable", 150)])
+@pytest.mark.parametrize(("engine", "episodes"), [("compiled", 1200), ("readable", 150)])
 def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkeypatch, capsys):
     common = [*SMALL, "--episodes", str(episodes), "--engine", engine]
     train.main([*common, "--out", "whole"])
