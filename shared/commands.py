@@ -1,5 +1,6 @@
 """The commands `train` and `evaluate` that every experiment offers."""
 
+import contextlib
 import dataclasses
 import json
 import sys
@@ -49,10 +50,9 @@ def train(argv, package, experiments):
     else:
         _refuse_other_settings(arguments, settings, config, game_flag(experiments))
         run = runs.Run.open(chosen.resume)
-        if run.finished:
-            raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
         config = None
-    return _train(run, experiment, settings, arguments.engine, config)
+    with contextlib.closing(run):
+        return _train(run, experiment, settings, arguments.engine, config)
 
 
 def _what_to_train(argv, package, experiments):

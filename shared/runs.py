@@ -42,15 +42,15 @@ class Run:
         """
         run = cls(path)
         try:
+            if (run.path / CONFIG).exists() and not overwrite:
+                state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
+                raise UserError(
+                    f"{path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
+                )
             run.path.mkdir(parents=True, exist_ok=True)
             run._take_lock()
         except OSError as error:
             raise files.user_error(path, error) from None
-        if (run.path / CONFIG).exists() and not overwrite:
-            state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
-            raise UserError(
-                f"{path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
-            )
         return run
 
     def begin(self, config):
@@ -60,19 +60,26 @@ class Run:
 
     def release(self):
         """Give up a folder that was claimed and not begun; it is removed if there is nothing in it."""
+        self.close()
         (self.path / LOCK).unlink()
         with contextlib.suppress(OSError):
             self.path.rmdir()
 
+    def close(self):
+        """Let other processes have the folder."""
+        self._lock.close()
+
     @classmethod
     def open(cls, path):
-        """Open a run that was begun before.
+        """Open a run that was begun before, to go on with it.
 
         Raises:
-            UserError: if there is none, or another process is at it.
+            UserError: if there is none, it is finished or another process is at it.
         """
         run = cls(path)
         run.read_config()
+        if run.finished:
+            raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
         run._take_lock()
         return run
 

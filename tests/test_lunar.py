@@ -349,3 +349,16 @@ def test_gae_without_a_baseline_is_refused():
 def test_networks_are_plain_keras_models():
     for model in (policy_network(8, 4, (32, 32), "relu", "softmax", 0), value_network(8, (32,), "relu", 0)):
         assert all(type(layer) is keras.layers.Dense for layer in model.layers)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [keras.layers.Dense(4, activation="relu"), keras.layers.Dropout(0.5), keras.layers.Dense(2)],
+        [keras.layers.Dense(4, activation="elu"), keras.layers.Dense(2)],
+        [keras.layers.Dense(4, activation="relu"), keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)],
+    ],
+)
+def test_networks_that_numpy_cannot_evaluate_are_refused(layers):
+    with pytest.raises(UserError, match="not of Dense layers"):
+        NumpyDense(keras.Sequential([keras.Input((3,)), *layers]))

@@ -78,6 +78,15 @@ def test_evaluation_is_of_greedy_and_of_sampled_episodes(run, capsys):
     assert f"greedy: {first['mean_score']:.1f} ± {first['ci95']:.1f}" in text
 
 
+def test_a_policy_whose_network_a_file_describes(run, capsys):
+    weights, model = str(run / "policy.weights.h5"), str(run / "model.yaml")
+    scores = []
+    for arguments in ([], ["--env", "cartpole", "--model", model]):
+        assert evaluate.main([*arguments, "--weights", weights, "--episodes", "5", "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out)["sampled_mean_score"])
+    assert 5 < scores[0] <= scores[1]  # the same episodes; the file does not know that the run had cut them at 40
+
+
 def test_another_gymnasium_task_by_its_id(tmp_path):
     arguments = ["--env", "Acrobot-v1", "--iterations", "1", "--games", "2", "--time-limit", "20"]
     assert train.main([*arguments, "--out", str(tmp_path)]) == 0
