@@ -186,7 +186,7 @@ class Trainer:
         return np.int32(settings.epochs * per_epoch), order
 
     def _updates(self, batch, updates, order):
-        """The compiled part of `learn`; returns float32 [3]."""
+        """The compiled part of `learn`; returns float32 [3], NaN where the weights are no longer finite."""
         then = log_probabilities(action_logits(self.policy, batch.observation), batch.action)  # [B]
 
         def update(i, sums):
@@ -200,7 +200,10 @@ class Trainer:
             return sums + ops.stack([policy_loss, value_loss, undecided])
 
         sums = ops.fori_loop(0, updates, update, ops.zeros((3,)))
-        return sums / ops.cast(updates, "float32")
+        # The loss is measured before its update: let weights that the update has spoilt show in it.
+        models = (self.policy, self.value) if self.value is not None else (self.policy,)
+        total = sum(ops.sum(variable) for model in models for variable in model.trainable_variables)
+        return ops.where(ops.isfinite(total), sums / ops.cast(updates, "float32"), float("nan"))
 
     def _improve_policy(self, batch, then):
         """One update of the policy. Returns its loss and the mean entropy."""

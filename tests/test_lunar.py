@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from lunar_pg.collection import Collector, Episode
+from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits, policy_network, value_network
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards
@@ -362,3 +363,26 @@ def test_networks_are_plain_keras_models():
 def test_networks_that_numpy_cannot_evaluate_are_refused(layers):
     with pytest.raises(UserError, match="not of Dense layers"):
         NumpyDense(keras.Sequential([keras.Input((3,)), *layers]))
+
+
+# -- tasks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("horizon", "steps"), [(0, 200), (50, 50), (5000, 200)])
+def test_training_cuts_episodes_that_the_task_does_not(horizon, steps):
+    experiment = EXPERIMENTS["cartpole"]
+    settings = dataclasses.replace(experiment.presets["tuned"], horizon=horizon)
+    assert experiment.training_env(settings).spec.max_episode_steps == steps
+    assert experiment.env(settings).spec.max_episode_steps == 200
+
+
+def test_a_task_that_may_never_end_needs_a_time_limit():
+    gymnasium.register("test/Endless-v0", entry_point=lambda **_: Scripted(limit=None), disable_env_checker=True)
+    try:
+        experiment = EXPERIMENTS["test/Endless-v0"]
+        with pytest.raises(UserError, match="may never end; give --time-limit"):
+            experiment.model(PolicySettings())
+        settings = PolicySettings(time_limit=7)
+        assert experiment.training_env(settings).spec.max_episode_steps == 7
+    finally:
+        del gymnasium.registry["test/Endless-v0"]

@@ -11,7 +11,7 @@ from lunar_pg import evaluate, picture, play, train
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyPolicy
 from lunar_pg.trainer import Trainer
-from shared import storage
+from shared import checkpoint, storage
 from shared.errors import UserError
 from shared.runs import Run
 
@@ -109,6 +109,16 @@ def test_what_cannot_be_trained_is_refused(arguments, words, tmp_path):
     with pytest.raises(UserError) as error:
         train.main([*arguments, "--out", str(tmp_path)])
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("options", [[], ["--baseline"]])
+def test_weights_that_run_away_stop_the_training_before_they_are_saved(options, tmp_path):
+    rates = ["--optimizer", "sgd", "--learning-rate", "1e38", "--value-learning-rate", "1e38", *options]
+    with pytest.raises(UserError, match=r"--learning-rate 1e\+38: the loss was nan"):
+        train.main([*SMALL, *rates, "--out", str(tmp_path)])
+    arrays, _ = checkpoint.load(tmp_path)
+    assert arrays["state/iteration"] == 0
+    assert all(np.isfinite(array).all() for array in arrays.values())
 
 
 def test_playing_records_a_small_animation(run, tmp_path, capsys):
