@@ -55,10 +55,11 @@ def main():
         runs, summaries = zip(*(rows_of(variant, flags, seed, root) for seed in range(arguments.seeds)), strict=True)
         grid = np.linspace(0, max(rows[-1][arguments.x] for rows in runs), POINTS)
         for column, drawn in curves.items():
-            lines = [
-                np.interp(grid, [r[arguments.x] for r in rows], [r[column] for r in rows], left=np.nan, right=np.nan)
-                for rows in runs
-            ]
+            lines = []
+            for rows in runs:
+                known = [row for row in rows if row["loss"] > 0]  # from the first update on
+                across, values = ([row[name] for row in known] for name in (arguments.x, column))
+                lines.append(np.interp(grid, across, values, left=np.nan, right=np.nan))
             drawn.append(Curve(variant, grid, np.array(lines)))
         mean, ci95 = mean_and_ci95([summary["mean_score"] for summary in summaries])
         print(f"{variant}: mean score {mean:.2f} ± {ci95:.2f} over {arguments.seeds} seeds", flush=True)
