@@ -1,13 +1,15 @@
 """What a person gets to read when something on the command line is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from catch_dqn import evaluate, train
+from catch_dqn import evaluate, play, train
 from shared.errors import UserError
 
 
@@ -125,3 +127,30 @@ def test_config_survives_json(catch):
     assert from_json(type(settings), stored) == settings, "a setting that came later has its default"
     with pytest.raises(UserError, match="'warp'"):
         from_json(type(settings), stored | {"warp": 1})
+
+
+OLD_AGENT = "--model keras_1_th.yaml --weights keras_1_th.hdf5"
+
+
+@pytest.fixture
+def old_agent(tmp_path):
+    """An agent of Keras 1.2 for the 8x8 screen, as files in the present folder."""
+    for file in (Path(__file__).parent / "data").glob("keras_1_th.*"):
+        shutil.copy(file, tmp_path)
+
+
+def test_an_agent_of_keras_1_is_scored(old_agent, capsys):
+    assert evaluate.main([*OLD_AGENT.split(), "--game", "ball8", "--json", "--episodes", "30"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["perfect"] == 99
+    assert -1 <= result["mean_score"] < 5  # its weights are random
+
+
+def test_an_agent_of_keras_1_plays(old_agent, capsys):
+    assert play.main([*OLD_AGENT.split(), "--game", "ball8", "--episodes", "1"]) == 0
+    assert "mean score" in capsys.readouterr().out
+
+
+def test_an_agent_for_another_game_is_refused(old_agent):
+    with pytest.raises(UserError, match=r"keras_1_th\.yaml: the model takes .*\(8, 8, 1\), ball16 wants \(16, 16, 1\)"):
+        evaluate.main([*OLD_AGENT.split(), "--game", "ball16"])
