@@ -86,6 +86,10 @@ def _default_weights(package, experiments, game):
     run = runs.latest_run(package, wanted=lambda config: game in (None, config["game"]))
     name = game or next(iter(experiments))
     folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
+    if not folder.is_dir():
+        raise UserError(
+            f"--weights: no agent has been trained for {name} yet; run python -m {package}.train, or name a file"
+        )
     experiment = experiments[runs.Run(folder).read_config()["game"]]
     return Path(folder) / experiment.weights_name
 
