@@ -88,5 +88,5 @@ BALL8_TUNED = dataclasses.replace(
 BALL16_TUTORIAL = dataclasses.replace(BALL8_TUTORIAL, hidden=(128,))
 
 BALL16_TUNED = dataclasses.replace(
-    BALL8_TUNED, hidden=(128,), steps=200_000, learning_rate_decay=200_000, epsilon_decay=100_000, target_sync=2000
+    BALL8_TUNED, hidden=(128,), steps=400_000, learning_rate_decay=400_000, epsilon_decay=200_000, target_sync=2000
 )

@@ -64,7 +64,7 @@ class Engine:
             of its own where it holds convolutions; `export` brings the weights back into `model`.
         optimizer: any Keras optimizer; it is built here.
         loss: any Keras loss over the vector of action values [B, A].
-        settings: a `shared.dqn.Settings`; of these the engine reads how to play, remember and learn.
+        settings: a `shared.settings.Settings`; of these the engine reads how to play, remember and learn.
         block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most. Default: as many as
             make `BLOCK_STEPS` environment steps. A call costs some milliseconds, mostly for the memory's copy.
 
@@ -85,7 +85,7 @@ class Engine:
         # One round is the fewest steps after which the number of updates made is a whole number.
         self.steps_per_round = max(1, settings.train_every // settings.games)  # steps of the G games
         self.updates_per_round = max(1, settings.games // settings.train_every)
-        block = block or BLOCK_STEPS // settings.games
+        block = block or max(1, BLOCK_STEPS // settings.games)
         self.block = -(-block // self.steps_per_round) * self.steps_per_round
         self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False, trusted=None))
         self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.target))

@@ -26,7 +26,7 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
     Args:
         env: a Gymnasium environment with a discrete action space.
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
-        settings: a `shared.dqn.Settings`.
+        settings: a `shared.settings.Settings`.
         steps: environment steps taken in earlier episodes.
         episodes: how many of those ended since learning started.
     """
