@@ -76,8 +76,8 @@ class PolicyExperiment(Experiment):
 
         Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`.
         """
-        from lunar_pg.collection import Collector
         from lunar_pg.policies import NumpyPolicy
+        from shared.collection import Collector
         from shared.intervals import mean_and_ci95
 
         policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)

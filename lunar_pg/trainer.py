@@ -6,10 +6,10 @@ import numpy as np
 from keras import ops
 
 from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
-from lunar_pg.collection import Collector
 from lunar_pg.policies import NumpyPolicy, action_logits
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.backend import compiled, value_and_gradients
+from shared.collection import Collector
 
 SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
 

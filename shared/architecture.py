@@ -5,6 +5,7 @@ settings of known type and range, and the layers are built by us: Keras' own des
 name, are never given a foreign configuration.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import keras
 
 from shared.errors import UserError
+from shared.models import AGGREGATES, Dueling, Grid
 
 ACTIVATIONS = ("linear", "relu", "elu", "selu", "tanh", "sigmoid", "softmax", "softplus", "softsign")
 MAX_LAYERS = 1000
@@ -100,6 +102,20 @@ def _sizes(count=None, low=1, high=MAX_SIZE):
     return check
 
 
+def _edges(value):
+    """A list of lists of ascending numbers, as `shared.models.Grid` has them."""
+    axes = value if isinstance(value, (list, tuple)) else ()
+    if not 0 < len(axes) <= 8 or not all(isinstance(axis, (list, tuple)) and len(axis) < 1024 for axis in axes):
+        raise ValueError("must be a list of up to 8 lists of numbers")
+    for axis in axes:
+        numbers = all(isinstance(edge, (int, float)) and not isinstance(edge, bool) for edge in axis)
+        if not numbers or not all(map(math.isfinite, axis)) or any(a >= b for a, b in itertools.pairwise(axis)):
+            raise ValueError("must hold ascending numbers")
+    if math.prod(len(axis) + 1 for axis in axes) > MAX_SIZE:
+        raise ValueError(f"makes more than {MAX_SIZE:,} cells")
+    return tuple(tuple(map(float, axis)) for axis in axes)
+
+
 def _dense_shapes(settings, shape):
     return [(shape[-1], settings["units"]), (settings["units"],)][: 1 + settings["use_bias"]]
 
@@ -141,6 +157,13 @@ KINDS = {
         },
     ),
     "Flatten": Kind(keras.layers.Flatten),
+    "Grid": Kind(Grid, {"edges": Setting(_edges)}),
+    "Embedding": Kind(
+        keras.layers.Embedding,
+        {"input_dim": Setting(_whole(1, MAX_SIZE)), "output_dim": Setting(_whole(1, MAX_SIZE))},
+        lambda settings, shape: [(settings["input_dim"], settings["output_dim"])],
+    ),
+    "Dueling": Kind(Dueling, {"aggregate": Setting(_one_of(*AGGREGATES))}, many_inputs=True),
     "Activation": Kind(keras.layers.Activation, {"activation": Setting(_one_of(*ACTIVATIONS))}),
     "Dropout": Kind(keras.layers.Dropout, {"rate": Setting(_fraction)}),
     "Add": Kind(keras.layers.Add, many_inputs=True),

@@ -73,7 +73,7 @@ def _what_to_train(argv, package, experiments):
 
 def _add_choices(parser, experiments, engines):
     default = next(iter(experiments))
-    add_game_argument(parser, experiments, default, f"which game (default: {default})")
+    add_game_argument(parser, experiments, default, f"which {game_flag(experiments)[2:]} (default: {default})")
     presets = list(experiments[default].presets)
     parser.add_argument(
         "--preset", choices=presets, default=presets[0], help=f"settings as published, or ours (default: {presets[0]})"

@@ -27,11 +27,12 @@ class TrainState(NamedTuple):
 
     key: Any  # int32, the run's seed
     steps: Any  # int32, environment steps taken, over all games
-    episodes: Any  # int32, episodes ended since learning started
+    episodes: Any  # int32, episodes ended, counted as `Settings.episodes` is
     game: Any  # the game's own State, [G, ...]
     observation: Any  # float32 [G, ...]
     length: Any  # int32 [G], steps of the running episode
     score: Any  # float32 [G], return of the running episode so far
+    best_score: Any  # float32, highest return of an episode, where the best weights are kept
     replay: memory.Replay  # [C, ...]
 
 
@@ -77,13 +78,14 @@ class Engine:
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
         if settings.target_sync:
-            self.target = keras.models.clone_model(self.online)
-            self.target.set_weights(self.online.get_weights())
+            self.target = _copy(self.online)
         else:
             self.target = self.online
+        self.best = _copy(self.online) if settings.restore_best else None
         optimizer.build(self.online.trainable_variables)
-        # One round is the fewest steps after which the number of updates made is a whole number.
-        self.steps_per_round = max(1, settings.train_every // settings.games)  # steps of the G games
+        # One round is the fewest steps after which the number of updates made is a whole number, or one episode.
+        by_steps = settings.train_by == "steps"
+        self.steps_per_round = max(1, settings.train_every // settings.games) if by_steps else 1  # of the G games
         self.updates_per_round = max(1, settings.games // settings.train_every)
         block = block or max(1, BLOCK_STEPS // settings.games)
         self.block = -(-block // self.steps_per_round) * self.steps_per_round
@@ -107,6 +109,7 @@ class Engine:
             observation=observation,
             length=ops.zeros((games,), "int32"),
             score=ops.zeros((games,)),
+            best_score=ops.convert_to_tensor(-np.inf, "float32"),
             replay=tree.map_structure(ops.convert_to_tensor, replay),
         )
 
@@ -122,7 +125,7 @@ class Engine:
         settings = self.settings
         limit = min(limit for limit in (max_steps, settings.steps, np.iinfo(np.int32).max) if limit is not None)
         steps, play = int(state.steps), self._learn
-        if steps < settings.learning_starts:
+        if steps < settings.steps_before_learning:
             play, limit = self._collect, min(limit, settings.learning_starts)
         elif settings.first_target == "shared" and settings.target_sync:
             first_sync = (settings.learning_starts // settings.target_sync + 1) * settings.target_sync
@@ -156,8 +159,9 @@ class Engine:
 
     def export(self):
         """Copy the trained weights into the model that was given, and return it."""
-        if self.online is not self.model:
-            self.model.set_weights(self.online.get_weights())
+        trained = self.best or self.online
+        if trained is not self.model:
+            self.model.set_weights(trained.get_weights())
         return self.model
 
     def snapshot(self, state):
@@ -175,6 +179,8 @@ class Engine:
         named = {f"online/{i}": v for i, v in enumerate(self.online.variables)}
         if self.target is not self.online:
             named |= {f"target/{i}": v for i, v in enumerate(self.target.variables)}
+        if self.best is not None:
+            named |= {f"best/{i}": v for i, v in enumerate(self.best.variables)}
         return named | {f"optimizer/{i}": v for i, v in enumerate(self.optimizer.variables)}
 
     # -- what is compiled ---------------------------------------------------------------------------------------
@@ -182,6 +188,7 @@ class Engine:
     def _play(self, limit, state, learn, trusted):
         """Rounds of steps and updates until a limit is reached; between them the target network follows."""
         settings, games = self.settings, self.settings.games
+        by_steps = settings.train_by == "steps"
         trace = Trace(
             ended=ops.zeros((self.block, games), "bool"),
             score=ops.zeros((self.block, games)),
@@ -195,20 +202,22 @@ class Engine:
             finite = ops.isfinite(trace.loss[ops.maximum(row - 1, 0)])
             return ops.logical_and(ops.logical_and(in_limits, finite), state.episodes < settings.episodes)
 
+        def clock(state):
+            return state.steps if by_steps else state.episodes
+
         def round_of(row, state, trace):
-            return self._round(row, state, trace, learn, trusted)
+            if by_steps:
+                return self._round(row, state, trace, learn, trusted)
+            return self._episode(row, state, trace, trusted, goes_on)
 
         def until_sync(row, state, trace):
-            next_sync = (state.steps // settings.target_sync + 1) * settings.target_sync
+            next_sync = (clock(state) // settings.target_sync + 1) * settings.target_sync
             row, state, trace = ops.while_loop(
-                lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), state.steps < next_sync),
+                lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), clock(state) < next_sync),
                 round_of,
                 (row, state, trace),
             )
-            share = ops.where(state.steps >= next_sync, settings.target_tau, 0.0)
-            for ours, theirs in zip(self.target.variables, self.online.variables, strict=True):
-                # Not `ours + share * (theirs - ours)`: that would not give `theirs` to the bit at a share of 1.
-                ours.assign((1.0 - share) * ours + share * theirs)
+            _move(self.target, self.online, ops.where(clock(state) >= next_sync, settings.target_tau, 0.0))
             return row, state, trace
 
         with_target = learn and self.target is not self.online
@@ -219,13 +228,7 @@ class Engine:
         """A few steps of the games, then the updates that are due."""
         for _ in range(self.steps_per_round):
             draws = self.draws(state.key, state.steps)
-            state, ended, score, length = self._step(state, draws, learn)
-            trace = trace._replace(
-                ended=ops.slice_update(trace.ended, (row, 0), ended[None]),
-                score=ops.slice_update(trace.score, (row, 0), score[None]),
-                length=ops.slice_update(trace.length, (row, 0), length[None]),
-            )
-            row = row + 1
+            row, state, trace = self._step(row, state, trace, draws, learn)
         if learn:
             for update in range(self.updates_per_round):
                 loss, largest_target = self._update(state, draws.batch[update], trusted)
@@ -235,8 +238,44 @@ class Engine:
             )
         return row, state, trace
 
-    def _step(self, state, draws, learn):
-        """One action in each of the G games."""
+    def _episode(self, row, state, trace, trusted, goes_on):
+        """Steps of the one game until its episode ends (or the call does), then the update that is due."""
+        settings = self.settings
+
+        def step(row, state, trace):
+            return self._step(row, state, trace, self.draws(state.key, state.steps), learn=True)
+
+        episodes = state.episodes
+        row, state, trace = ops.while_loop(
+            lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), state.episodes == episodes),
+            step,
+            (row, state, trace),
+        )
+        ended = state.episodes > episodes
+        if settings.restore_best:
+            score = trace.score[row - 1, 0]
+            better = ops.logical_and(ended, score >= state.best_score)
+            _move(self.best, self.online, ops.cast(better, "float32"))
+            state = state._replace(best_score=ops.where(better, score, state.best_score))
+
+        due = ops.logical_and(ended, state.episodes > settings.learning_starts)
+        due = ops.logical_and(due, (state.episodes - settings.learning_starts) % settings.train_every == 0)
+
+        def learn(updates, loss, largest_target):
+            last_step = self.draws(state.key, state.steps - 1)
+            return updates + 1, *self._update(state, last_step.batch[0], trusted)
+
+        _, loss, largest_target = ops.while_loop(
+            lambda updates, *_: updates < ops.cast(due, "int32"), learn, (0, ops.zeros(()), ops.zeros(()))
+        )
+        trace = trace._replace(
+            loss=ops.slice_update(trace.loss, (row - 1,), loss[None]),
+            largest_target=ops.slice_update(trace.largest_target, (row - 1,), largest_target[None]),
+        )
+        return row, state, trace
+
+    def _step(self, row, state, trace, draws, learn):
+        """One action in each of the G games, written into the trace's next row."""
         settings = self.settings
         q = self.online(state.observation)  # [G, A]
         epsilon = settings.epsilon_at(state.steps, state.episodes, ops)
@@ -255,8 +294,12 @@ class Engine:
         replay = memory.add(replay, state.steps, transitions)
         fresh = self.game.reset(ops, draws.reset)
 
-        state = TrainState(
-            key=state.key,
+        trace = trace._replace(
+            ended=ops.slice_update(trace.ended, (row, 0), ended[None]),
+            score=ops.slice_update(trace.score, (row, 0), score[None]),
+            length=ops.slice_update(trace.length, (row, 0), length[None]),
+        )
+        state = state._replace(
             steps=state.steps + settings.games,
             episodes=state.episodes + (ops.sum(ops.cast(ended, "int32")) if learn else 0),
             game=memory.where(ended, fresh, game),
@@ -265,7 +308,7 @@ class Engine:
             score=ops.where(ended, 0.0, score),
             replay=replay,
         )
-        return state, ended, score, length
+        return row + 1, state, trace
 
     def _update(self, state, draws, trusted):
         """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|.
@@ -309,6 +352,20 @@ class Engine:
                 f"--replay-capacity {capacity}: needs {needed / 2**30:.1f} GiB, this machine has "
                 f"{present / 2**30:.1f} GiB; give at most {int(capacity * present / needed)}"
             )
+
+
+def _copy(model):
+    """A network of the same architecture and weights."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _move(network, towards, share):
+    """Move the weights of one network a share of the way to those of another; at 1 they are equal to the bit."""
+    for ours, theirs in zip(network.variables, towards.variables, strict=True):
+        # Not `ours + share * (theirs - ours)`: that would not give `theirs` to the bit at a share of 1.
+        ours.assign((1.0 - share) * ours + share * theirs)
 
 
 def _named_leaves(name, value):

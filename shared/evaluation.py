@@ -16,6 +16,21 @@ def greedy_policy(model):
     return policy
 
 
+def greedy_choice(model, count):
+    """The same for up to `count` observations at once: `choose(observations [B, ...], draws) -> actions [B]`.
+
+    For `shared.collection.Collector`, whose draws are not needed.
+    """
+    values = program(model, (count, *model.input_shape[1:]))
+    padded = np.zeros((count, *model.input_shape[1:]), np.float32)
+
+    def choose(observations, draws):
+        padded[: len(observations)] = observations
+        return np.argmax(values(padded)[: len(observations)], axis=-1)
+
+    return choose
+
+
 def play_greedy(game, model, state, seed, time_limit=None):
     """Play N games side by side to their ends, always taking the action of highest value.
 

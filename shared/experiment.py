@@ -13,6 +13,8 @@ class OpenExperiments(dict):
         make: function: id -> `Experiment`, for those that are not listed. Raises `UserError` for an unknown id.
     """
 
+    flag = "--env"
+
     def __init__(self, listed, make):
         super().__init__(listed)
         self.make = make
@@ -21,24 +23,30 @@ class OpenExperiments(dict):
         return self.make(name)
 
 
+class Variants(dict):
+    """Experiments by name that learn the same game in different ways."""
+
+    flag = "--variant"
+
+
 def game_flag(experiments):
     """The flag that chooses between experiments."""
-    return "--env" if isinstance(experiments, OpenExperiments) else "--game"
+    return getattr(experiments, "flag", "--game")
 
 
 def add_game_argument(parser, experiments, default, meaning):
     """Add the flag that chooses between experiments, if there is a choice; parsed, it is called `game`."""
-    names = list(experiments)
+    names, flag = list(experiments), game_flag(experiments)
     if isinstance(experiments, OpenExperiments):
         parser.add_argument(
-            "--env",
+            flag,
             dest="game",
             default=default,
             metavar="|".join([*names, "ID"]),
             help=f"{meaning}; a Gymnasium id too",
         )
     elif len(names) > 1:
-        parser.add_argument("--game", choices=names, default=default, help=meaning)
+        parser.add_argument(flag, dest="game", choices=names, default=default, help=meaning)
     else:
         parser.set_defaults(game=names[0])
 

@@ -22,6 +22,9 @@ SETTINGS = {
     "Dropout": {"rate": "p"},
     "Concatenate": {"axis": "axis"},
     "Dot": {"axes": "axes"},
+    "Grid": {"edges": "edges"},
+    "Embedding": {"input_dim": "input_dim", "output_dim": "output_dim"},
+    "Dueling": {"aggregate": "aggregate"},
 }
 # Settings that change what a layer computes and that we do not have, with the values that change nothing.
 NEUTRAL = {
@@ -30,6 +33,7 @@ NEUTRAL = {
     "groups": (1,),
     "noise_shape": (None,),
     "normalize": (False,),
+    "mask_zero": (False,),
 }
 
 

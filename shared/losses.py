@@ -6,10 +6,11 @@ indifferent to the scale of the loss.
 | Name | over the A actions | over the batch |
 |---|---|---|
 | `mse` | mean | mean |
+| `mse-taken` | sum | mean |
 | `clipped-huber` | sum | sum |
 
-With B = 32 and A = 3 the same errors, all below 1, thus give `clipped-huber` a gradient of 0.5 * 32 * 3 = 48 times that
-of `mse`.
+Untaken actions have no error, so that a sum over actions is what the taken one has. With B = 32 and A = 3 the same
+errors, all below 1, thus give `clipped-huber` a gradient of 0.5 * 32 * 3 = 48 times that of `mse`.
 """
 
 import keras
@@ -80,4 +81,23 @@ class ClippedHuber(keras.losses.Loss):
         return {**super().get_config(), "delta": self.delta}
 
 
-LOSSES = {"mse": keras.losses.MeanSquaredError, "clipped-huber": ClippedHuber}
+@keras.saving.register_keras_serializable(package="shared")
+class TakenSquaredError(keras.losses.Loss):
+    """(y_true - y_pred)² summed over actions and, unless `reduction` says otherwise, averaged over the batch.
+
+    What T2, T4 and T5 write as the mean squared error of the taken actions' values.
+
+    Args:
+        reduction: of Keras, over the [B] values of the samples.
+        name, dtype: of Keras.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="taken_squared_error", dtype=None):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """The loss of each sample, float32 [B], before Keras weighs and reduces it."""
+        return ops.sum(ops.square(y_true - y_pred), axis=-1)
+
+
+LOSSES = {"mse": keras.losses.MeanSquaredError, "mse-taken": TakenSquaredError, "clipped-huber": ClippedHuber}

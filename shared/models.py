@@ -1,5 +1,7 @@
 """Keras models: copies of them, moving weights between them, and two shapes that a Q-network can take."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -98,6 +100,45 @@ def with_loss_inside(model, delta=1.0):
     loss = TakenActionLoss(delta, name="loss")(q, action, y_true)
     inputs = {"state": state, "action": action, "y_true": y_true}
     return keras.Model(inputs, {"loss": loss, "main_output": q})
+
+
+# -- a grid of cells, for tables ----------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="shared")
+class Grid(keras.layers.Layer):
+    """Which cell of a grid a point lies in: float32 [B, D] to int32 [B], from 0 to `cells - 1`.
+
+    Args:
+        edges: for each of the D numbers, the ascending edges between its bins; k edges make k + 1 bins, and an edge
+            belongs to the bin above it.
+        **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, edges, **kwargs):
+        super().__init__(**kwargs)
+        self.edges = tuple(tuple(float(edge) for edge in axis) for axis in edges)
+        if not self.edges or any(list(axis) != sorted(set(axis)) for axis in self.edges):
+            raise ValueError("edges must be ascending numbers for each axis")
+        self.cells = math.prod(len(axis) + 1 for axis in self.edges)
+
+    def call(self, points):
+        """The cells."""
+        cell = 0
+        for i, axis in enumerate(self.edges):
+            passed = ops.cast(points[:, i, None] >= ops.convert_to_tensor(axis, points.dtype), "int32")
+            cell = cell * (len(axis) + 1) + ops.sum(passed, axis=-1)
+        return cell
+
+    def compute_output_spec(self, points):
+        """A whole number for each point."""
+        if points.shape[-1] != len(self.edges):
+            raise ValueError(f"a grid of {len(self.edges)} axes")
+        return keras.KerasTensor(points.shape[:-1], dtype="int32")
+
+    def get_config(self):
+        """What `from_config` needs to make an equal layer."""
+        return {**super().get_config(), "edges": [list(axis) for axis in self.edges]}
 
 
 # -- dueling heads (Wang et al. 2016) -----------------------------------------------------------------------------

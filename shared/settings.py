@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from shared.config import check_limits, option
+from shared.config import check_limits, flag, option
 from shared.errors import UserError
 from shared.schedules import growing, linear
 
@@ -14,7 +14,9 @@ class Settings:
     """A DQN. The defaults are its plainest form; an experiment's presets say what differs."""
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
-    episodes: int = option(1000, "games to play, counted from the first update on", low=1)
+    episodes: int = option(
+        1000, "games to play, counted from --learning-starts on where that is in steps, else from the first", low=1
+    )
     steps: int | None = option(None, "environment steps after which training ends, if not before", low=1)
     games: int = option(1, "games played side by side", low=1)
     time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
@@ -29,8 +31,14 @@ class Settings:
     )
     learning_rate: float = option(1e-3, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
-    learning_rate_decay: int = option(0, "environment steps from the first to the last step size, 0: no change", low=0)
-    loss: str = option("mse", "loss over all actions of a batch", choices=("mse", "clipped-huber"))
+    learning_rate_decay: int = option(
+        0, "time from the first to the last step size, in the unit of --train-by, 0: no change", low=0
+    )
+    loss: str = option(
+        "mse",
+        "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
+        choices=("mse", "mse-taken", "clipped-huber"),
+    )
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
     epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0)
     epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0)
@@ -46,9 +54,14 @@ class Settings:
     )
     n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1)
     batch_size: int = option(32, "transitions in one update", low=1)
-    learning_starts: int = option(0, "environment steps before the first update", low=0)
-    train_every: int = option(1, "environment steps from one update to the next", low=1)
-    target_sync: int = option(0, "environment steps between updates of the target network, 0: none is kept", low=0)
+    train_by: str = option(
+        "steps",
+        "the unit of the next three: environment steps, or episodes (T4: one update at the end of an episode)",
+        choices=("steps", "episodes"),
+    )
+    learning_starts: int = option(0, "time before the first update", low=0)
+    train_every: int = option(1, "time from one update to the next", low=1)
+    target_sync: int = option(0, "time between updates of the target network, 0: none is kept", low=0)
     target_tau: float = option(1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0)
     first_target: str = option(
         "copied",
@@ -60,6 +73,10 @@ class Settings:
         "published",
         "the online network picks that action, or (a quirk of T3) it is the one taken the step before",
         choices=("published", "tutorial"),
+    )
+
+    restore_best: bool = option(
+        False, "training ends with the weights that played its best episode (a quirk of T4), not with the last ones"
     )
 
     def __post_init__(self):
@@ -84,21 +101,37 @@ class Settings:
                 f"--train-every {self.train_every}: neither a multiple nor a divisor of --games {self.games}; "
                 f"give {self.games}"
             )
+        if self.train_by == "episodes":
+            for name, needed in (("games", 1), ("first_target", "copied")):
+                if getattr(self, name) != needed:
+                    raise UserError(
+                        f"--train-by episodes: not with {flag(name)} {getattr(self, name)}; give {flag(name)} {needed}"
+                    )
+        elif self.restore_best:
+            raise UserError(
+                "--restore-best: weights that change at every step have not played an episode; give --train-by "
+                "episodes, or --no-restore-best"
+            )
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
 
     def epsilon_at(self, steps, episodes, xp=np):
-        """The chance of a random action after so many environment steps, and episodes counted from the first update."""
+        """The chance of a random action after so many environment steps, and episodes counted as `episodes` is."""
         schedule = growing if self.epsilon_by == "growing-episodes" else linear
-        elapsed = steps - self.learning_starts if self.epsilon_by == "steps" else episodes
+        elapsed = episodes if self.epsilon_by != "steps" else steps - self.steps_before_learning
         return schedule(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, elapsed)
+
+    @property
+    def steps_before_learning(self):
+        """Environment steps in which nothing is learned, where that is known before."""
+        return self.learning_starts if self.train_by == "steps" else 0
 
     def figures(self, state, trace):
         """What to report of training beside score and loss: a dict of numbers by name."""
         return {"epsilon": float(self.epsilon_at(int(state.steps), int(state.episodes)))}
 
     def is_over(self, episodes, steps):
-        """Whether training ends after so many episodes, counted from the first update, and environment steps."""
+        """Whether training ends after so many episodes, counted as `episodes` is, and environment steps."""
         return episodes >= self.episodes or (self.steps is not None and steps >= self.steps)
 
     def update_is_due(self, steps):

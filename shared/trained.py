@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from shared import runs
 from shared.config import from_json
 from shared.errors import UserError
-from shared.experiment import add_game_argument
+from shared.experiment import add_game_argument, game_flag
 
 
 class Trained(NamedTuple):
@@ -23,7 +23,9 @@ class Trained(NamedTuple):
 def add_weights_arguments(parser, package, experiments):
     """Add the flags that say which agent is meant."""
     first = next(iter(experiments))
-    add_game_argument(parser, experiments, None, f"which game (default: that of the agent, or {first})")
+    add_game_argument(
+        parser, experiments, None, f"which {game_flag(experiments)[2:]} (default: that of the agent, or {first})"
+    )
     parser.add_argument(
         "--model",
         type=Path,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from lunar_pg.collection import Collector, Episode
+from shared.collection import Collector, Episode
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits, policy_network, value_network
 from lunar_pg.presets import PolicySettings

@@ -1,0 +1,110 @@
+"""T5's agent: Q-learning with whatever can be asked for the value of an action, a table or a network.
+
+A Q-function `q` has four methods:
+
+- `q[state, action]`: the value,
+- `q[state, action] = target`: learn that it should have been `target`,
+- `q.get_max(state)`: the value of the best action,
+- `q.get_arg_max(state)`: the best action; of several alike, one at random.
+
+`cartpole_dqn/tabular.py` and `cartpole_dqn/neural.py` each have one. `shared/loop.py` plays the agent against
+Gymnasium's CartPole (`--engine readable`); the compiled loop does the same thing faster.
+"""
+
+import json
+
+import numpy as np
+
+from cartpole_dqn.variant import CartPoleSettings, Variant
+from shared.config import flag
+from shared.errors import UserError
+
+# What the agent is as settings of a DQN: a memory of one transition, and a batch of one, after every step.
+ONE_AT_A_TIME = CartPoleSettings(replay_capacity=1, batch_size=1, loss="mse-taken")
+
+
+class Agent:
+    """Q-learning (Watkins 1989), one transition at a time.
+
+    Args:
+        q: a Q-function, see above.
+        num_actions: how many actions there are.
+        explore: chance of a random action, epsilon. The loop changes it as training goes on.
+        discount: value of a reward one step later, gamma.
+        rng: a `numpy.random.Generator`, for the random actions.
+    """
+
+    def __init__(self, q, num_actions, explore, discount, rng):
+        self.q, self.num_actions, self.explore, self.discount, self.rng = q, num_actions, explore, discount, rng
+
+    def choose_action(self, state):
+        """A random action with chance `explore`, else the best one."""
+        explore, choice = self.rng.random(2, dtype=np.float32)
+        if explore < self.explore:
+            return int(choice * self.num_actions)
+        return self.q.get_arg_max(state)
+
+    def remember(self, state, action, reward, terminated, next_state):
+        """Keep one transition until `replay` learns from it."""
+        self._transition = state, action, reward, terminated, next_state
+
+    def replay(self):
+        """Learn from the last transition; returns the squared error that there was.
+
+        The target of an episode's last step is its reward alone.
+        """
+        state, action, reward, terminated, next_state = self._transition
+        target = reward if terminated else reward + self.discount * self.q.get_max(next_state)
+        error = target - self.q[state, action]
+        self.q[state, action] = target
+        return float(error**2)
+
+    @property
+    def model(self):
+        """The Q-function as a Keras model."""
+        return self.q.model
+
+    def snapshot(self):
+        """What has been learned as a dict of NumPy arrays, for a checkpoint."""
+        generator = json.dumps(self.q.rng.bit_generator.state)
+        return self.q.snapshot() | {"ties": np.frombuffer(generator.encode(), np.uint8)}
+
+    def restore(self, arrays):
+        """Take back what `snapshot` gave."""
+        self.q.restore(arrays)
+        self.q.rng.bit_generator.state = json.loads(arrays["ties"].tobytes())
+
+
+def best_of(values, rng):
+    """The index of the largest of `values` [A]; of several alike, one at random."""
+    best = np.flatnonzero(values == values.max())
+    return int(best[0]) if len(best) == 1 else int(rng.choice(best))
+
+
+class AgentVariant(Variant):
+    """A variant that T5's agent learns, compiled or to read."""
+
+    engines = ("compiled", "readable")
+
+    def q_function(self, settings, rng):
+        """The Q-function that `Agent` learns; `rng` breaks ties."""
+        raise NotImplementedError
+
+    def loop(self, settings):
+        """The readable loop: `Agent` in Gymnasium's CartPole.
+
+        Raises:
+            UserError: if the settings ask for what only the compiled loop can do.
+        """
+        for name in ("replay_capacity", "batch_size", "games", "n_step", "replay_states", "train_by", "target_sync"):
+            value, only = getattr(settings, name), getattr(ONE_AT_A_TIME, name)
+            if value != only:
+                raise UserError(
+                    f"{flag(name)} {value}: the readable agent of T5 knows only {only}; use --engine compiled"
+                )
+        from shared.loop import Loop
+
+        rng = np.random.default_rng(settings.seed)
+        q = self.q_function(settings, np.random.default_rng([settings.seed, 1]))
+        env = self.env(settings)
+        return Loop(env, Agent(q, env.action_space.n, settings.epsilon, settings.discount, rng), settings)

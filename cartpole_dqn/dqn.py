@@ -1,0 +1,62 @@
+"""T4's DQN: to the network of `neural`, memory and batches (Mnih et al. 2015).
+
+    Q(s_tm1, a_tm1) → r_t + discount max_a Q(s_t, a)
+
+for 32 transitions at a time, drawn from the last 2000: neighbouring transitions are alike, and a network that sees
+nothing else for a while forgets the rest. T4 learns once an episode, from episode 51 on.
+
+`tuned` learns from ten games side by side, once every ten steps, with step sizes that fall to nothing: what is left of
+the instability of Q-learning with a network shows in the last steps of training, and so the last steps are small.
+"""
+
+from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, Variant
+
+TUTORIAL = CartPoleSettings(
+    episodes=600,
+    time_limit=PUBLISHED_LIMIT,
+    truncation="terminal",
+    hidden=(32, 32),
+    activation="elu",
+    optimizer="nadam",
+    learning_rate=0.01,
+    loss="mse-taken",
+    discount=0.95,
+    epsilon=1.0,
+    epsilon_end=0.01,
+    epsilon_by="episodes",
+    epsilon_decay=495,  # max(1 - episode / 500, 0.01)
+    replay_capacity=2000,
+    batch_size=32,
+    train_by="episodes",
+    learning_starts=50,
+    restore_best=True,
+)
+
+TUNED = CartPoleSettings(
+    episodes=10**6,
+    steps=300_000,
+    games=10,
+    time_limit=500,
+    hidden=(120, 84),
+    optimizer="adam",
+    learning_rate=1e-3,
+    learning_rate_end=0.0,
+    learning_rate_decay=300_000,
+    loss="mse-taken",
+    discount=0.99,
+    epsilon=1.0,
+    epsilon_end=0.05,
+    epsilon_decay=50_000,
+    replay_capacity=100_000,
+    batch_size=128,
+    learning_starts=5000,
+    train_every=10,
+)
+
+DQN = Variant(
+    package="cartpole_dqn",
+    name="dqn",
+    title="CartPole by DQN (T4)",
+    presets={"tutorial": TUTORIAL, "tuned": TUNED},
+    unit="episodes",
+)

@@ -1,0 +1,14 @@
+"""Score a trained agent, on Gymnasium's own CartPole: `python -m cartpole_dqn.evaluate`."""
+
+from cartpole_dqn.experiment import EXPERIMENTS
+from shared.cli import command
+from shared.commands import evaluate
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    return evaluate(argv, "cartpole_dqn", EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,108 @@
+"""T5's network: to `tabular`, a network in place of the table, behind the same four methods.
+
+States that resemble each other share what is learned, so none has to be visited before its value is known; but each
+update also changes the values of all other states. T5 found it "quite brittle and unstable"; `dqn` adds what is
+missing.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
+from cartpole_dqn.variant import PUBLISHED_LIMIT
+
+
+class Network:
+    """A network that learns from one transition at a time.
+
+    T5 trains it by way of a second model with two inputs, a state and an action: the value of that action is picked
+    by the dot product with the action written as a one-hot vector.
+
+    Args:
+        model: a Keras model from float32 [B, D] to action values [B, A].
+        optimizer: of Keras.
+        rng: a `numpy.random.Generator` that breaks ties.
+    """
+
+    def __init__(self, model, optimizer, rng):
+        from shared.backend import keras, program
+
+        self.model, self.optimizer, self.rng = model, optimizer, rng
+        (size,), (self.num_actions,) = model.input_shape[1:], model.output_shape[1:]
+        state, action = keras.Input((size,)), keras.Input((self.num_actions,))
+        self.value_of_action = keras.Model([state, action], keras.layers.Dot(axes=1)([model(state), action]))
+        optimizer.build(model.trainable_variables)
+        self._values = program(model, (1, size))
+        self._fit = program(self._gradient_step, (1, size), (1, self.num_actions), (1, 1))
+
+    def _gradient_step(self, state, action, target):
+        from shared.backend import keras, value_and_gradients
+
+        def squared_error():
+            return keras.ops.mean(keras.ops.square(target - self.value_of_action([state, action])))
+
+        loss, gradients = value_and_gradients(squared_error, self.model.trainable_variables)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss
+
+    def __getitem__(self, state_and_action):
+        state, action = state_and_action
+        return self._values(state[None])[0, action]
+
+    def __setitem__(self, state_and_action, target):
+        state, action = state_and_action
+        self._fit(state[None], np.eye(self.num_actions, dtype=np.float32)[None, action], [[target]])
+
+    def get_max(self, state):
+        """The value of the best action."""
+        return self._values(state[None])[0].max()
+
+    def get_arg_max(self, state):
+        """The best action; of several alike, one at random."""
+        return best_of(self._values(state[None])[0], self.rng)
+
+    def snapshot(self):
+        """Weights and optimizer, for a checkpoint."""
+        return {name: variable.numpy() for name, variable in self._variables().items()}
+
+    def restore(self, arrays):
+        """Take back what `snapshot` gave."""
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+
+    def _variables(self):
+        groups = {"model": self.model.variables, "optimizer": self.optimizer.variables}
+        return {f"{group}/{i}": v for group, variables in groups.items() for i, v in enumerate(variables)}
+
+
+class NeuralVariant(AgentVariant):
+    """CartPole by a network, one transition at a time."""
+
+    def q_function(self, settings, rng):
+        """A `Network`."""
+        return Network(self.model(settings), self.optimizer_and_loss(settings)[0], rng)
+
+
+NEURAL = NeuralVariant(
+    package="cartpole_dqn",
+    name="neural",
+    title="CartPole by a network without memory (T5)",
+    presets={
+        "tutorial": dataclasses.replace(
+            ONE_AT_A_TIME,
+            episodes=10_000,
+            time_limit=PUBLISHED_LIMIT,
+            truncation="terminal",
+            hidden=(20, 20),
+            optimizer="adam",
+            learning_rate=1e-3,
+            discount=0.6,
+            epsilon=1.0,
+            epsilon_end=0.05,
+            epsilon_by="episodes",
+            epsilon_decay=10_000,
+        )
+    },
+    unit="episodes",
+)

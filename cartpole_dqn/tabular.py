@@ -1,0 +1,113 @@
+"""T5's table: to the idea of a value for every action, the next state (Watkins 1989).
+
+    Q(s_tm1, a_tm1) ← Q(s_tm1, a_tm1) + alpha (target - Q(s_tm1, a_tm1)),    target = r_t + discount max_a Q(s_t, a)
+
+What was wrong with `naive` is gone: the value of a step is what the rest of the episode brings. The four numbers of a
+state are sorted into 4 x 4 x 29 x 8 = 3712 cells, each with a row of two values.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
+from cartpole_dqn.variant import PUBLISHED_LIMIT
+
+EDGES = (
+    (-0.1, 0.0, 0.1),  # position, m
+    (-0.75, 0.0, 0.75),  # velocity, m/s
+    tuple(np.linspace(math.radians(-12), math.radians(12), 30)[1:-1]),  # angle, rad
+    tuple(np.linspace(-1.7, 1.7, 9)[1:-1]),  # spin, rad/s
+)
+ALPHA = 0.1
+
+
+class Table:
+    """A value for every action in every cell of a grid.
+
+    Args:
+        edges: for each number of a state, the ascending edges between its bins; an edge belongs to the bin above it.
+        num_actions: how many actions there are.
+        alpha: how far a value moves towards its target, from 0 to 1.
+        rng: a `numpy.random.Generator` that breaks ties.
+    """
+
+    def __init__(self, edges, num_actions, alpha, rng):
+        self.edges, self.alpha, self.rng = edges, alpha, rng
+        self.values = np.zeros((*(len(axis) + 1 for axis in edges), num_actions), np.float32)
+
+    def cell(self, state):
+        """Where a state's row of values is: an index for each number."""
+        return tuple(int(np.digitize(x, axis)) for x, axis in zip(state, self.edges, strict=True))
+
+    def __getitem__(self, state_and_action):
+        state, action = state_and_action
+        return self.values[(*self.cell(state), action)]
+
+    def __setitem__(self, state_and_action, target):
+        state, action = state_and_action
+        place = (*self.cell(state), action)
+        self.values[place] += self.alpha * (target - self.values[place])
+
+    def get_max(self, state):
+        """The value of the best action."""
+        return self.values[self.cell(state)].max()
+
+    def get_arg_max(self, state):
+        """The best action; of several alike, one at random."""
+        return best_of(self.values[self.cell(state)], self.rng)
+
+    @property
+    def model(self):
+        """The same table as a Keras model."""
+        from cartpole_dqn.networks import table
+
+        model = table(self.edges)
+        model.set_weights([self.values.reshape(-1, self.values.shape[-1])])
+        return model
+
+    def snapshot(self):
+        """The values, for a checkpoint."""
+        return {"table": self.values.copy()}
+
+    def restore(self, arrays):
+        """Take back what `snapshot` gave."""
+        self.values[:] = arrays["table"]
+
+
+class TabularVariant(AgentVariant):
+    """CartPole by a table."""
+
+    def q_function(self, settings, rng):
+        """A `Table`."""
+        return Table(EDGES, 2, 2 * settings.learning_rate, rng)
+
+    def model(self, settings):
+        """The table as a network, which the compiled loop trains."""
+        from cartpole_dqn.networks import table
+
+        return table(EDGES)
+
+
+TABULAR = TabularVariant(
+    package="cartpole_dqn",
+    name="tabular",
+    title="CartPole by a table (T5)",
+    presets={
+        "tutorial": dataclasses.replace(
+            ONE_AT_A_TIME,
+            episodes=25_000,
+            time_limit=PUBLISHED_LIMIT,
+            truncation="terminal",
+            optimizer="sgd",
+            learning_rate=ALPHA / 2,  # the derivative of a squared error is twice the error
+            discount=0.99,
+            epsilon=1.0,
+            epsilon_end=0.05,
+            epsilon_by="episodes",
+            epsilon_decay=25_000,
+        )
+    },
+    unit="episodes",
+)

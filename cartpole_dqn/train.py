@@ -1,0 +1,14 @@
+"""Train an agent for CartPole: `python -m cartpole_dqn.train`."""
+
+from cartpole_dqn.experiment import EXPERIMENTS
+from shared.cli import command
+from shared.commands import train
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    return train(argv, "cartpole_dqn", EXPERIMENTS)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,88 @@
+"""What the seven ways to learn CartPole have in common. Each has a file of its own that says what it adds."""
+
+import dataclasses
+
+from cartpole_dqn.physics import CartPole
+from shared.config import option
+from shared.experiment import Experiment
+from shared.settings import Settings
+
+ENV_ID = "CartPole-v1"
+PUBLISHED_LIMIT = 200  # steps of an episode in T4 and T5
+LIMIT = 500  # steps of an episode of CartPole-v1: scores are out of this
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CartPoleSettings(Settings):
+    """Settings of CartPole."""
+
+    activation: str = option("relu", "of the hidden layers", choices=("relu", "elu", "tanh"))
+    dueling: str = option(
+        "none",
+        "two heads, a state's value and its actions' advantages; from these is taken their greatest (T4) or their mean",
+        choices=("none", "max", "mean"),
+    )
+
+
+class Variant(Experiment):
+    """One way to learn CartPole."""
+
+    engines = ("compiled",)
+
+    def game(self, settings):
+        """The physics, for the compiled loop."""
+        return CartPole()
+
+    def env(self, settings, **options):
+        """Gymnasium's own environment; every score that is reported was played on it."""
+        import gymnasium
+
+        return gymnasium.make(ENV_ID, max_episode_steps=LIMIT, disable_env_checker=True, **options)
+
+    def model(self, settings):
+        """Dense layers, with one head or two."""
+        from cartpole_dqn.networks import dense
+
+        return dense(settings.hidden, settings.activation, settings.dueling, settings.seed)
+
+    def figure(self):
+        """The steps survived."""
+        from shared.training import MEAN_SCORE
+
+        return MEAN_SCORE
+
+    def evaluate(self, model, settings, episodes, seed):
+        """Greedy episodes on Gymnasium's environment, of 500 steps at most.
+
+        Returns `mean_score`, `ci95` and `episodes`, and `mean_score_200` and `ci95_200`: what the same episodes would
+        have scored if they were cut after 200 steps, as T4 and T5 do.
+        """
+        import numpy as np
+
+        from shared.collection import Collector
+        from shared.evaluation import greedy_choice
+        from shared.intervals import mean_and_ci95
+
+        collector = Collector(lambda: self.env(settings), episodes)
+        played = collector.collect(greedy_choice(model, episodes), [seed])
+        collector.close()
+        scores = np.array([episode.rewards.sum() for episode in played])
+        result = {"episodes": episodes}
+        result["mean_score"], result["ci95"] = mean_and_ci95(scores)
+        result["mean_score_200"], result["ci95_200"] = mean_and_ci95(np.minimum(scores, PUBLISHED_LIMIT))
+        return result
+
+    def describe(self, result):
+        """The result of `evaluate` as text."""
+        return (
+            f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f} of {LIMIT} steps, "
+            f"{result['mean_score_200']:.1f} ± {result['ci95_200']:.1f} of {PUBLISHED_LIMIT} (mean ± 95 % over "
+            f"{result['episodes']} episodes)"
+        )
+
+
+def vary(variant, name, title, *, tutorial, tuned):
+    """The next variant: `variant` under another name, with some settings of each preset changed."""
+    changes = {"tutorial": tutorial, "tuned": tuned}
+    presets = {key: dataclasses.replace(preset, **changes[key]) for key, preset in variant.presets.items()}
+    return dataclasses.replace(variant, name=name, title=title, presets=presets)
