@@ -6,18 +6,12 @@ evaluations. Finished runs in `runs/compare/` are used again.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
-
+from shared.comparison import curve, train_once
 from shared.intervals import mean_and_ci95
-from shared.plotting import Curve, Panel, bands
-from shared.runs import Run
+from shared.plotting import Panel, bands
 
-POINTS = 120  # of a curve, common to all seeds
 T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 COMPARISONS = {
     # The article's plot: clipped Huber loss with both optimizers at the same settings.
@@ -32,16 +26,6 @@ COMPARISONS = {
 }
 
 
-def rows_of(variant, arguments, seed, root):
-    """The metrics and the summary of one training; it is run if it was not yet."""
-    package, *flags = arguments
-    out = root / variant.replace(" ", "-") / f"seed{seed}"
-    if not (out / "summary.json").exists():
-        command = [sys.executable, "-m", f"{package}.train", *flags, "--seed", str(seed), "--out", str(out)]
-        subprocess.run([*command, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
-    return Run(out).read_metrics(), json.loads((out / "summary.json").read_text())
-
-
 def main():
     """Train, draw and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -50,17 +34,12 @@ def main():
     parser.add_argument("--x", choices=("steps", "episodes"), default="episodes", help="the horizontal axis")
     arguments = parser.parse_args()
     curves = {"score": [], "loss": []}
-    for variant, flags in COMPARISONS[arguments.name].items():
-        root = Path("runs/compare") / arguments.name
-        runs, summaries = zip(*(rows_of(variant, flags, seed, root) for seed in range(arguments.seeds)), strict=True)
-        grid = np.linspace(0, max(rows[-1][arguments.x] for rows in runs), POINTS)
+    for variant, (package, *flags) in COMPARISONS[arguments.name].items():
+        root = Path("runs/compare") / arguments.name / variant.replace(" ", "-")
+        trained = [train_once(root / f"seed{seed}", package, flags, seed) for seed in range(arguments.seeds)]
+        runs, summaries = zip(*trained, strict=True)
         for column, drawn in curves.items():
-            lines = []
-            for rows in runs:
-                known = [row for row in rows if row["loss"] > 0]  # from the first update on
-                across, values = ([row[name] for row in known] for name in (arguments.x, column))
-                lines.append(np.interp(grid, across, values, left=np.nan, right=np.nan))
-            drawn.append(Curve(variant, grid, np.array(lines)))
+            drawn.append(curve(variant, runs, arguments.x, column))
         mean, ci95 = mean_and_ci95([summary["mean_score"] for summary in summaries])
         print(f"{variant}: mean score {mean:.2f} ± {ci95:.2f} over {arguments.seeds} seeds", flush=True)
     for column, drawn in curves.items():

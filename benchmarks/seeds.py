@@ -5,11 +5,9 @@ the mean with its 95 % interval over the seeds. The runs stay in `runs/seeds/` (
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 
+from shared.comparison import train_once
 from shared.intervals import mean_and_ci95
 
 
@@ -25,11 +23,7 @@ def main():
     summaries = []
     for seed in range(arguments.seeds):
         out = arguments.runs / label / f"seed{seed}"
-        if not (out / "summary.json").exists():
-            train = [sys.executable, "-m", f"{arguments.package}.train", *arguments.flags]
-            train += ["--seed", str(seed), "--out", str(out), "--overwrite"]
-            subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
-        summaries.append(json.loads((out / "summary.json").read_text()))
+        summaries.append(train_once(out, arguments.package, arguments.flags, seed)[1])
         print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
     for name in summaries[0]:
         mean, ci95 = mean_and_ci95([summary[name] for summary in summaries])

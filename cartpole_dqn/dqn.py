@@ -5,8 +5,9 @@
 for 32 transitions at a time, drawn from the last 2000: neighbouring transitions are alike, and a network that sees
 nothing else for a while forgets the rest. T4 learns once an episode, from episode 51 on.
 
-`tuned` learns from ten games side by side, once every ten steps, with step sizes that fall to nothing: what is left of
-the instability of Q-learning with a network shows in the last steps of training, and so the last steps are small.
+`tuned` plays ten games side by side and learns once every ten steps, from returns of five steps (a fall is the
+outcome of what was done a few steps before) and with step sizes that fall to nothing: Q-learning with a network does
+not settle by itself.
 """
 
 from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, Variant
@@ -39,11 +40,12 @@ TUNED = CartPoleSettings(
     time_limit=500,
     hidden=(120, 84),
     optimizer="adam",
-    learning_rate=1e-3,
+    learning_rate=5e-4,
     learning_rate_end=0.0,
     learning_rate_decay=300_000,
     loss="mse-taken",
     discount=0.99,
+    n_step=5,
     epsilon=1.0,
     epsilon_end=0.05,
     epsilon_decay=50_000,

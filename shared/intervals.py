@@ -28,3 +28,30 @@ def mean_and_ci95(values):
     t = np.array([0.0, 0.0, *STUDENT_T])[np.minimum(count, len(STUDENT_T) + 1)]
     half = np.where(count > len(STUDENT_T) + 1, NORMAL, t) * np.sqrt(variance / np.maximum(count, 1))
     return (float(mean), float(half)) if values.ndim == 1 else (mean, half)
+
+
+def interquartile_mean(values):
+    """The mean of the middle half: over the last axis, without its lowest and its highest quarter.
+
+    What a typical run reaches: one run that failed moves it less than it does a mean, one that was lucky less than a
+    maximum (Agarwal et al. 2021). A quarter of S values is rounded down.
+    """
+    values = np.sort(np.asarray(values, np.float64), axis=-1)
+    cut = values.shape[-1] // 4
+    return values[..., cut : values.shape[-1] - cut].mean(axis=-1)
+
+
+def iqm_and_ci95(values, seed=0, resamples=10_000):
+    """The interquartile mean of values [S] and its 95 % interval, by the percentile bootstrap (Efron 1979).
+
+    Args:
+        values: one for each run.
+        seed: of the resampling.
+        resamples: how many times S values are drawn from them, with replacement.
+
+    Returns three floats: the interquartile mean, the lower and the upper end.
+    """
+    values = np.asarray(values, np.float64)
+    drawn = values[np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))]
+    low, high = np.percentile(interquartile_mean(drawn), [2.5, 97.5])
+    return float(interquartile_mean(values)), float(low), float(high)

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import gymnasium
 import numpy as np
 
 from shared import files
 from shared.cli import Parser, settings_from
 from shared.config import check_limits, option
 from shared.errors import UserError
+from shared.plotting import Window
 from shared.terminal import Screen
 from shared.trained import add_weights_arguments, load_trained
 
@@ -64,6 +66,7 @@ class Stage:
     human_fps: float = 10.0  # and when a person does
     half_blocks: bool = False  # as of `Screen`
     counter: str = ""  # what the score so far is called, if a person should see it while a game goes on
+    every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,10 +98,13 @@ def play(argv, package, experiments, stages):
     add_weights_arguments(parser, package, experiments)
     parser.add_settings(PlayConfig())
     parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
+    parser.add_argument("--window", action="store_true", help="show the games in a window")
     add_recording_arguments(parser)
     arguments = parser.parse_args(argv)
     config, paths = settings_from(arguments, PlayConfig), recordings(arguments)
     if arguments.human:
+        if arguments.window:
+            raise UserError("--window: a person plays in the terminal; leave out --human or this")
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
         name = getattr(arguments, "game", None) or next(iter(experiments))
@@ -115,10 +121,14 @@ def play(argv, package, experiments, stages):
     fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
     env = experiment.env(settings, render_mode="rgb_array")
     policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
+    options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:
-        played = record(path, env, policy, episodes=config.episodes, fps=fps, seed=config.seed)
+        shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
+        played = record(path, shown, policy, **options)
         print(f"recorded: {path}")
-    if not paths:
+    if arguments.window and not paths:
+        played = watch(env, policy, experiment.title, every=stage.every, **options)
+    elif not paths:
         screen = Screen(fps, stage.half_blocks)
         if arguments.human and not screen.interactive:
             raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
@@ -191,6 +201,55 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
             if QUIT_KEYS.intersection(screen.wait()):
                 return played
     return played
+
+
+def watch(env, policy, title, *, episodes, fps, seed, every=1):
+    """Play in a window; closing it, like Ctrl-C, ends the program.
+
+    Args:
+        env: a Gymnasium environment with `render_mode="rgb_array"`, reset with `seed` once.
+        policy: observation -> action.
+        title: of the window.
+        episodes: how many games.
+        fps: steps per second.
+        seed: of the environment.
+        every: show the picture after every so many steps.
+
+    Returns a list of `Episode`s. Raises `UserError` where no window can be opened.
+    """
+    # A window of Gymnasium's own brings down the whole process where it finds no display.
+    try:
+        window = Window(title, fps / every)
+    except UserError as error:
+        cause = str(error).partition(";")[0]
+        raise UserError(f"{cause}; record the games with --gif FILE or --mp4 FILE") from error
+    played = []
+    for number in range(episodes):
+        observation, _ = env.reset(seed=seed if number == 0 else None)
+        score, steps, over = 0.0, 0, False
+        while not over:
+            if steps % every == 0:
+                window.show(env.render())
+            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            score, steps, over = score + float(reward), steps + 1, terminated or truncated
+        played.append(Episode(score, steps))
+    window.close()
+    return played
+
+
+class Small(gymnasium.Wrapper):
+    """Renders one picture of `every`, at that part of its size; in between the last one stands."""
+
+    def __init__(self, env, every):
+        super().__init__(env)
+        self._every, self._pictures, self._picture = every, 0, None
+
+    def render(self):
+        """uint8 [H / every, W / every, 3]."""
+        if self._pictures % self._every == 0:
+            self._picture = self.env.render()[:: self._every, :: self._every]
+        self._pictures += 1
+        return self._picture
 
 
 def cells(size):

@@ -96,7 +96,7 @@ def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title
         _save(figure, path)
 
 
-def bands(path, curves, x_label, panel, title=""):
+def bands(path, curves, x_label, panel, title="", log_x=False):
     """Draw how several seeds fared: for each `Curve` the mean over its seeds, and the mean's 95 % interval as a band.
 
     The interval is Student's: mean ± t s / sqrt(S). Each line is named at its right end, in its own colour.
@@ -107,6 +107,7 @@ def bands(path, curves, x_label, panel, title=""):
         x_label: what the horizontal axis says.
         panel: the vertical axis; its `column` is not used.
         title: stands above.
+        log_x: the horizontal axis is logarithmic.
 
     Raises `UserError` if the file cannot be written.
     """
@@ -125,6 +126,9 @@ def bands(path, curves, x_label, panel, title=""):
             axis.fill_between(across, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
             ends.append((mean[-1], label, colour))
         _dress(axis, panel, positive)
+        if log_x:
+            axis.set_xscale("log")
+            axis.set_xlim(min(curve.x[0] for curve in curves))
         axis.set_xlabel(x_label)
         if title:
             axis.set_title(title, loc="left")

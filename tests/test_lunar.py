@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.collection import Collector, Episode
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits, policy_network, value_network
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards
 from lunar_pg.trainer import Trainer
+from shared.collection import Collector, Episode
 from shared.errors import UserError
 from shared.optimizers import OPTIMIZERS
 

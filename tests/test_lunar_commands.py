@@ -11,7 +11,7 @@ from lunar_pg import evaluate, picture, play, train
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyPolicy
 from lunar_pg.trainer import Trainer
-from shared import checkpoint, storage
+from shared import checkpoint, playback, storage
 from shared.errors import UserError
 from shared.runs import Run
 
@@ -152,7 +152,7 @@ def test_watching_shows_every_second_picture(run, monkeypatch, capsys):
         def close(self):
             shown.append("closed")
 
-    monkeypatch.setattr(play, "Window", Window)
+    monkeypatch.setattr(playback, "Window", Window)
     assert play.main(["--weights", str(run / "policy.weights.h5"), "--episodes", "1"]) == 0
     steps = float(capsys.readouterr().out.split("mean ")[1])
     assert shown[0] == ("CartPole-v1", 25.0)

@@ -1,0 +1,83 @@
+"""All variants side by side, over seeds: `python -m cartpole_dqn.compare --seeds 10`.
+
+Prints a table and draws the training scores against environment steps. Finished runs are used again, so that an
+interrupted comparison goes on where it was.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
+from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
+from shared.cli import Parser, command, settings_from
+from shared.config import check_limits, option
+
+NAMES = tuple(variant.name for variant in LESSONS)
+ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """What to compare."""
+
+    variants: tuple[str, ...] = option(NAMES, "which variants", choices=NAMES)
+    seeds: int = option(10, "runs of each variant, with the seeds 0, 1, 2 and so on", low=2, high=1000)
+    preset: str = option(
+        "tutorial", "settings as published, or ours, for the variants that have them", choices=("tutorial", "tuned")
+    )
+
+    def __post_init__(self):
+        check_limits(self)
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    parser = Parser("cartpole_dqn.compare", "Train variants over several seeds; print a table and draw their curves.")
+    parser.add_settings(CompareConfig())
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/cartpole_compare"), metavar="FOLDER", help="where the runs go"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("compare.png"), metavar="FILE", help="the picture (default: compare.png)"
+    )
+    arguments = parser.parse_args(argv)
+    config = settings_from(arguments, CompareConfig)
+
+    from shared.comparison import curve, train_once
+    from shared.plotting import Panel, bands
+
+    columns = (f"score of {PUBLISHED_LIMIT}", f"score of {LIMIT}", "env steps", "seconds")
+    print(ROW.format("variant", "preset", *columns), flush=True)
+    curves = []
+    for name in config.variants:
+        preset = config.preset if config.preset in EXPERIMENTS[name].presets else "tutorial"
+        flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
+        trained = [train_once(folder / f"seed{seed}", "cartpole_dqn", flags, seed) for seed in range(config.seeds)]
+        metrics, summaries = zip(*trained, strict=True)
+        curves.append(curve(name, metrics, "steps", "score", log_x=True))
+        print(ROW.format(name, preset, *row(summaries)), flush=True)
+    print(
+        f"\nGreedy scores on Gymnasium's CartPole: mean of {summaries[0]['episodes']} episodes for each run; of "
+        f"{config.seeds} runs the interquartile mean and its 95 % bootstrap interval. Steps and seconds: means."
+    )
+    bands(arguments.out, curves, "environment steps", Panel("score", "score in training, last 100"), log_x=True)
+    print(f"drawn: {arguments.out}")
+    return 0
+
+
+def row(summaries):
+    """The four figures of a variant as text."""
+    import numpy as np
+
+    from shared.intervals import iqm_and_ci95
+
+    scores = []
+    for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):
+        middle, low, high = iqm_and_ci95([summary[key] for summary in summaries])
+        scores.append(f"{middle:.1f} [{low:.1f}, {high:.1f}]")
+    steps, seconds = (np.mean([summary[key] for summary in summaries]) for key in ("steps", "seconds"))
+    return (*scores, f"{steps:,.0f}", f"{seconds:.1f}")
+
+
+if __name__ == "__main__":
+    command(main)

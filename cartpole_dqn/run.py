@@ -1,0 +1,50 @@
+"""T5's `run`: one greedy episode, every step of it printed, and a video of it. `python -m cartpole_dqn.run`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cartpole_dqn.experiment import EXPERIMENTS
+from shared.cli import Parser, command
+from shared.playback import PlayConfig, record
+from shared.trained import add_weights_arguments, load_trained
+
+PACE = 50.0  # steps per second: a step is 0.02 s
+
+
+def main(argv):
+    """Run the command with a list of arguments; returns its exit status."""
+    parser = Parser("cartpole_dqn.run", "Play one greedy episode, print each step and write a video of it.")
+    add_weights_arguments(parser, "cartpole_dqn", EXPERIMENTS)
+    parser.add_settings(PlayConfig(), only=("seed",))
+    parser.add_argument(
+        "--out", type=Path, default=Path("cartpole.mp4"), metavar="FILE", help=".mp4 or .gif (default: cartpole.mp4)"
+    )
+    arguments = parser.parse_args(argv)
+    trained = load_trained(arguments, "cartpole_dqn", EXPERIMENTS)
+    print(f"agent: {trained.weights}", flush=True)
+    seed = arguments.seed
+    env = trained.experiment.env(trained.settings, render_mode="rgb_array")
+    (episode,) = record(arguments.out, env, told(trained.model), episodes=1, fps=PACE, seed=seed)
+    print(f"{episode.steps} steps; recorded: {arguments.out}")
+    return 0
+
+
+def told(model):
+    """The greedy policy, which prints what it sees and does."""
+    from shared.evaluation import greedy_policy
+
+    policy, step = greedy_policy(model), 0
+
+    def choose(observation):
+        nonlocal step
+        step += 1
+        action = policy(observation)
+        print(f"step {step}: state {np.array2string(observation, precision=4, suppress_small=True)} action {action}")
+        return action
+
+    return choose
+
+
+if __name__ == "__main__":
+    command(main)
