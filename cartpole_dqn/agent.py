@@ -96,7 +96,15 @@ class AgentVariant(Variant):
         Raises:
             UserError: if the settings ask for what only the compiled loop can do.
         """
-        for name in ("replay_capacity", "batch_size", "games", "n_step", "replay_states", "train_by", "target_sync"):
+        for name in (
+            "replay_capacity",
+            "batch_size",
+            "games",
+            "n_step",
+            "replay_states",
+            "restore_best",
+            "target_sync",
+        ):
             value, only = getattr(settings, name), getattr(ONE_AT_A_TIME, name)
             if value != only:
                 raise UserError(

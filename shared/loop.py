@@ -28,7 +28,7 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
         settings: a `shared.settings.Settings`.
         steps: environment steps taken in earlier episodes.
-        episodes: how many of those ended since learning started.
+        episodes: how many of those `settings.counts` counts.
     """
     while True:
         observation, _ = env.reset()
@@ -39,14 +39,14 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
             next_observation, reward, terminated, truncated, _ = env.step(action)
             steps, score, length = steps + 1, score + reward, length + 1
             over = terminated or truncated or length == settings.time_limit
+            episodes += over and settings.counts(steps)
             no_more = terminated if settings.truncation == "bootstrap" else over
             agent.remember(observation, action, reward, no_more, next_observation)
             observation = next_observation
-            if settings.update_is_due(steps):
+            if settings.update_is_due(steps, episodes, over):
                 loss = agent.replay()
-            if settings.sync_is_due(steps):
+            if settings.sync_is_due(steps, episodes, over):
                 agent.sync_target(settings.target_tau)
-        episodes += steps > settings.learning_starts
         yield Episode(score, length, loss)
 
 
@@ -82,7 +82,7 @@ class Loop:
         for episode in play_and_learn(self.env, self.agent, self.settings, steps, episodes):
             played.append(episode)
             steps += episode.length
-            episodes += steps > self.settings.learning_starts
+            episodes += self.settings.counts(steps)
             over = self.settings.is_over(episodes, steps) or not np.isfinite(episode.loss)
             if over or len(played) == self.block:
                 break

@@ -134,11 +134,26 @@ class Settings:
         """Whether training ends after so many episodes, counted as `episodes` is, and environment steps."""
         return episodes >= self.episodes or (self.steps is not None and steps >= self.steps)
 
-    def update_is_due(self, steps):
-        """Whether an update follows the `steps`-th environment step (one game)."""
-        learning = steps - self.learning_starts
-        return learning > 0 and learning % self.train_every == 0
+    def counts(self, steps):
+        """Whether an episode that ends after so many environment steps is one of those that are counted."""
+        return steps > self.steps_before_learning
 
-    def sync_is_due(self, steps):
-        """Whether the target network moves after the `steps`-th environment step (one game)."""
-        return bool(self.target_sync) and steps > self.learning_starts and steps % self.target_sync == 0
+    def update_is_due(self, steps, episodes, ended):
+        """Whether an update follows a step of one game.
+
+        Args:
+            steps: environment steps so far, this one included.
+            episodes: episodes so far that `counts` counts, this one included if it has just ended.
+            ended: whether it has.
+        """
+        elapsed = self._time(steps, episodes) - self.learning_starts
+        return (ended or self.train_by == "steps") and elapsed > 0 and elapsed % self.train_every == 0
+
+    def sync_is_due(self, steps, episodes, ended):
+        """Whether the target network moves after a step of one game; arguments as for `update_is_due`."""
+        time = self._time(steps, episodes)
+        in_time = (ended or self.train_by == "steps") and time > self.learning_starts
+        return bool(self.target_sync) and in_time and time % self.target_sync == 0
+
+    def _time(self, steps, episodes):
+        return steps if self.train_by == "steps" else episodes

@@ -64,6 +64,18 @@ VARIANTS = {
         "time_limit": 5,
         "truncation": "terminal",
     },
+    "one update at the end of an episode": {
+        "train_by": "episodes",
+        "learning_starts": 5,
+        "train_every": 2,
+        "target_sync": 10,
+        "epsilon_by": "episodes",
+        "epsilon": 1.0,
+        "epsilon_decay": 20,
+        "optimizer": "nadam",
+        "learning_rate": 1e-2,
+        "loss": "mse-taken",
+    },
     "summed loss": {"loss": "clipped-huber", "learning_rate": 1e-3},
 }
 
