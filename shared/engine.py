@@ -62,7 +62,8 @@ class Engine:
     Args:
         game: the rules (`shared.game.Game`).
         model: a Keras model from float32 [B, *observation_shape] to action values [B, A]. The engine trains a clone
-            of its own where it holds convolutions; `export` brings the weights back into `model`.
+            of its own where it holds convolutions, or where the best weights are kept; `export` brings the weights
+            back into `model`.
         optimizer: any Keras optimizer; it is built here.
         loss: any Keras loss over the vector of action values [B, A].
         settings: a `shared.settings.Settings`; of these the engine reads how to play, remember and learn.
@@ -77,6 +78,8 @@ class Engine:
         self.game, self.model, self.optimizer, self.loss, self.settings = game, model, optimizer, loss, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
+        if settings.restore_best and self.online is model:
+            self.online = _copy(model)  # `export` must not undo what was learned since the best episode
         if settings.target_sync:
             self.target = _copy(self.online)
         else:
