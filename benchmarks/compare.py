@@ -13,11 +13,17 @@ from shared.intervals import mean_and_ci95
 from shared.plotting import Panel, bands
 
 T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
+CARTPOLE = ["cartpole_dqn", "--variant", "double", "--preset", "tuned", "--time-limit", "200"]
 COMPARISONS = {
     # The article's plot: clipped Huber loss with both optimizers at the same settings.
     "rmsprop-against-graves": {
         "RMSprop": [*T3_BALL8, "--optimizer", "rmsprop"],
         "RMSPropGraves": [*T3_BALL8, "--optimizer", "rmsprop-graves"],
+    },
+    # What T4's habit costs, to take a time limit for the end of the world.
+    "cartpole-truncation": {
+        "goes on": [*CARTPOLE, "--truncation", "bootstrap"],
+        "has ended": [*CARTPOLE, "--truncation", "terminal"],
     },
     "catch-presets": {
         "tutorial": ["catch_dqn", "--preset", "tutorial"],

@@ -128,7 +128,8 @@ def bands(path, curves, x_label, panel, title="", log_x=False):
         _dress(axis, panel, positive)
         if log_x:
             axis.set_xscale("log")
-            axis.set_xlim(min(curve.x[0] for curve in curves))
+        if log_x or any(curve.x[0] < 0 for curve in curves):
+            axis.set_xlim(left=min(curve.x[0] for curve in curves))
         axis.set_xlabel(x_label)
         if title:
             axis.set_title(title, loc="left")

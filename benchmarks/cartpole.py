@@ -1,0 +1,157 @@
+"""CartPole's figures: `python -m benchmarks.cartpole speed`, `published` or `values`.
+
+- `speed`: ten games side by side, 120-84 units, batch 128, an update every 10 environment steps, 500,000 steps: the
+  compiled loop, its compilation, and Stable-Baselines3's DQN (where it is installed) at the same settings.
+- `published`: T5's network in training over seeds, with T5's own figures: `docs/images/cartpole-neural.png`. Takes the
+  runs of `python -m cartpole_dqn.compare`.
+- `values`: what `naive`, the same with random actions in training, and `dqn` say of both actions as the pole leans:
+  `docs/images/cartpole-values-*.png`.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import statistics
+import time
+from pathlib import Path
+
+import shared.backend  # noqa: F401  first, so that TensorFlow stays quiet
+
+# isort: split
+import numpy as np
+
+from cartpole_dqn.experiment import EXPERIMENTS
+from cartpole_dqn.variant import ENV_ID, CartPoleSettings
+
+IMAGES = Path("docs/images")
+RUNS = Path("runs/cartpole_compare")
+SPEED = CartPoleSettings(
+    episodes=10**8,
+    steps=500_000,
+    games=10,
+    time_limit=500,
+    hidden=(120, 84),
+    optimizer="adam",
+    learning_rate=2.5e-4,
+    loss="mse-taken",
+    discount=0.99,
+    epsilon=1.0,
+    epsilon_end=0.05,
+    epsilon_decay=250_000,
+    replay_capacity=10_000,
+    batch_size=128,
+    learning_starts=10_000,
+    train_every=10,
+    target_sync=500,
+)
+T5_MEANS = {500: 22.0, 2500: 28.8, 5000: 52.4, 7500: 69.5, 9000: 90.0, 9500: 85.3}  # steps by episode, as published
+
+
+def compiled_seconds():
+    """Seconds for 500,000 steps, and those until the first update was compiled and made."""
+    began = time.perf_counter()
+    engine = EXPERIMENTS["fixed-targets"].engine(SPEED)
+    state, _ = engine.run(engine.start(), max_steps=SPEED.games)
+    while int(state.steps) < SPEED.learning_starts:
+        state, _ = engine.run(state)
+    state, _ = engine.run(state, max_steps=int(state.steps) + SPEED.train_every)
+    compilation = time.perf_counter() - began
+    while not engine.finished(state):
+        state, _ = engine.run(state)
+    return time.perf_counter() - began, compilation
+
+
+def stable_baselines_seconds():
+    """Seconds for the same with Stable-Baselines3, the making of the agent not counted."""
+    import gymnasium
+    import torch
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    model = DQN(
+        "MlpPolicy",
+        DummyVecEnv([lambda: gymnasium.make(ENV_ID)] * SPEED.games),
+        learning_rate=SPEED.learning_rate,
+        buffer_size=SPEED.replay_capacity,
+        learning_starts=SPEED.learning_starts,
+        batch_size=SPEED.batch_size,
+        gamma=SPEED.discount,
+        train_freq=SPEED.train_every // SPEED.games,
+        target_update_interval=SPEED.target_sync,
+        exploration_initial_eps=SPEED.epsilon,
+        exploration_final_eps=SPEED.epsilon_end,
+        exploration_fraction=SPEED.epsilon_decay / SPEED.steps,
+        policy_kwargs={"net_arch": list(SPEED.hidden), "optimizer_class": torch.optim.Adam},
+        device="cpu",
+        seed=SPEED.seed,
+    )
+    began = time.perf_counter()
+    model.learn(SPEED.steps)
+    return time.perf_counter() - began
+
+
+def speed(repeats):
+    """Print medians and the ratio."""
+    with_other = importlib.util.find_spec("stable_baselines3") is not None
+    ours, compilations, theirs = [], [], []
+    for _ in range(repeats):
+        seconds, compilation = compiled_seconds()
+        ours.append(seconds)
+        compilations.append(compilation)
+        if with_other:
+            theirs.append(stable_baselines_seconds())
+    print(
+        f"compiled loop: {statistics.median(ours):.1f} s for {SPEED.steps:,} steps, of which "
+        f"{statistics.median(compilations):.1f} s until both programs were compiled; median of {repeats}"
+    )
+    if with_other:
+        ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+        print(f"Stable-Baselines3: {statistics.median(theirs):.1f} s; the compiled loop is {ratio:.1f} times as fast")
+
+
+def published(repeats):
+    """Draw T5's network in training, and T5's figures."""
+    from shared.comparison import curve
+    from shared.plotting import Curve, Panel, bands
+    from shared.runs import Run
+
+    runs = [Run(folder).read_metrics() for folder in sorted((RUNS / "neural-tutorial").glob("seed*"))]
+    ours = curve(f"here, {len(runs)} seeds", runs, "episodes", "score")
+    theirs = Curve("T5, one run", np.array(list(T5_MEANS)), np.array([list(T5_MEANS.values())]))
+    for episode, mean in T5_MEANS.items():
+        here = [np.interp(episode, *([row[name] for row in rows] for name in ("episodes", "score"))) for rows in runs]
+        print(f"episode {episode}: published {mean}, here {np.mean(here):.1f} ({min(here):.1f} to {max(here):.1f})")
+    bands(IMAGES / "cartpole-neural.png", [ours, theirs], "episodes", Panel("score", "mean steps, last 100"))
+
+
+def values(repeats):
+    """Draw both actions' values against the lean of an otherwise resting pole."""
+    from shared.plotting import Curve, Panel, bands
+
+    for name, variant, changes, limits in (
+        ("naive", "naive", {}, (-0.1, 1.2)),
+        ("naive-exploring", "naive", {"epsilon": 1.0, "epsilon_end": 1.0}, (-0.1, 1.2)),
+        ("dqn", "dqn", {}, (None, None)),
+    ):
+        experiment = EXPERIMENTS[variant]
+        settings = dataclasses.replace(experiment.presets["tutorial"], **changes)
+        engine = experiment.engine(settings)
+        state = engine.start()
+        while not engine.finished(state):
+            state, _ = engine.run(state)
+        degrees = np.linspace(-12, 12, 121)
+        states = np.zeros((len(degrees), 4), np.float32)
+        states[:, 2] = np.radians(degrees)
+        q = np.asarray(engine.export()(states))
+        curves = [Curve(f"push {way}", degrees, q[None, :, i]) for i, way in enumerate(("left", "right"))]
+        panel = Panel("", "value", limits=limits)
+        bands(IMAGES / f"cartpole-values-{name}.png", curves, "lean of the pole, degrees", panel)
+        print(f"{name}: values {q.min():.3f} to {q.max():.3f}, apart by {np.abs(q[:, 0] - q[:, 1]).max():.3f} at most")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "published", "values"))
+    parser.add_argument("--repeats", type=int, default=3, help="measurements of the speed; medians are printed")
+    arguments = parser.parse_args()
+    {"speed": speed, "published": published, "values": values}[arguments.what](arguments.repeats)
