@@ -40,13 +40,14 @@ class CaveExperiment(Experiment):
         Returns `mean_score`, `ci95` and `episodes`, how many caves were `flown` to the time limit, and how many flights
         ended at the `ceiling`, the `floor` and a `block`.
         """
-        from cave_game.players import fly, network_player
+        from cave_game.flights import fly
+        from cave_game.players import network_player
 
         return fly(network_player(model), episodes, seed, settings.time_limit).summary()
 
     def describe(self, result):
         """The result of `evaluate` as text."""
-        from cave_game.players import describe
+        from cave_game.flights import describe
 
         return f"greedy: {describe(result)}"
 

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from cave_game.flights import fly, parse_flights
 from cave_game.game import (
     BLOCK_HEIGHT,
     CRAFT,
@@ -20,13 +21,14 @@ from cave_game.game import (
     TIME_LIMIT,
     TOP_SPEED,
 )
+from shared.cli import command
 
 SPEEDS = range(-TOP_SPEED, TOP_SPEED + 1)  # quarter cells per step
 LOOK_EVERY = 12  # steps flown before the planner looks again: 26 columns of its plan are then still ahead
 
 
 class Planner:
-    """A player for `cave_game.players.fly`: it plans a way through the whole screen, and again every 12 steps."""
+    """A player for `cave_game.flights.fly`: it plans a way through the whole screen, and again every 12 steps."""
 
     def __init__(self):
         self._plans = {}  # number of the cave -> (distance at which it looked, actions from there on)
@@ -115,8 +117,6 @@ def _drawn_between(first, last):
 
 def main(argv):
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
-    from cave_game.players import fly, parse_flights
-
     arguments = parse_flights(argv, "cave_game.planner", "Fly many caves: every one of them can be flown.", 1000)
     began = time.monotonic()
     flights = fly(Planner(), arguments.caves, arguments.seed)
@@ -129,6 +129,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    from shared.cli import command
-
     command(main)

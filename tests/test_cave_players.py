@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from cave_game import planner, players
+from cave_game.flights import Flights, fly
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, HELD, QUARTERS, RELEASED, TOP_SPEED, Cave
 from cave_game.planner import Planner, free_heights, plan, ways_through
-from cave_game.players import Flights, RandomPlayer, fly, middle_player, network_player
+from cave_game.players import RandomPlayer, middle_player, network_player
 from shared.errors import UserError
 
 GAME = Cave()
