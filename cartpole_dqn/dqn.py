@@ -5,7 +5,7 @@
 for 32 transitions at a time, drawn from the last 2000: neighbouring transitions are alike, and a network that sees
 nothing else for a while forgets the rest. T4 learns once an episode, from episode 51 on.
 
-`tuned` plays ten games side by side and learns once every ten steps, from returns of five steps (a fall is the
+`tuned` plays ten games side by side and learns once every ten steps, from returns of eight steps (a fall is the
 outcome of what was done a few steps before) and with step sizes that fall to nothing: Q-learning with a network does
 not settle by itself.
 """
@@ -45,7 +45,7 @@ TUNED = CartPoleSettings(
     learning_rate_decay=300_000,
     loss="mse-taken",
     discount=0.99,
-    n_step=5,
+    n_step=8,
     epsilon=1.0,
     epsilon_end=0.05,
     epsilon_decay=50_000,
