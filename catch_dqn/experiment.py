@@ -21,7 +21,13 @@ class BallExperiment(Experiment):
         Raises:
             UserError: if the settings ask for what only the compiled loop can do.
         """
-        for name, plain in (("games", 1), ("n_step", 1), ("replay_states", False), ("restore_best", False)):
+        for name, plain in (
+            ("games", 1),
+            ("n_step", 1),
+            ("replay_states", False),
+            ("prioritized", False),
+            ("restore_best", False),
+        ):
             value = getattr(settings, name)
             if value != plain:
                 raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")

@@ -34,6 +34,7 @@ class TrainState(NamedTuple):
     score: Any  # float32 [G], return of the running episode so far
     best_score: Any  # float32, highest return of an episode, where the best weights are kept
     replay: memory.Replay  # [C, ...]
+    surprise: memory.Surprise  # [C], or [0] where all transitions are alike
 
 
 class Trace(NamedTuple):
@@ -53,7 +54,7 @@ class Draws(NamedTuple):
     choice: Any  # [G]
     step: Any  # [G, step_draws]
     reset: Any  # [G, reset_draws]
-    batch: Any  # [updates, B]
+    batch: Any  # [updates, D, B], D numbers for each row of a batch
 
 
 class Engine:
@@ -114,6 +115,7 @@ class Engine:
             score=ops.zeros((games,)),
             best_score=ops.convert_to_tensor(-np.inf, "float32"),
             replay=tree.map_structure(ops.convert_to_tensor, replay),
+            surprise=memory.Surprise(*(ops.zeros((self.settings.replay_capacity * self.settings.prioritized,)),) * 2),
         )
 
     def run(self, state, max_steps=None):
@@ -151,7 +153,7 @@ class Engine:
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
         games, game, batch = self.settings.games, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
-        shapes.append((self.updates_per_round, batch))
+        shapes.append((self.updates_per_round, memory.draws_per_row(self.settings.prioritized), batch))
         sizes = [int(np.prod(shape)) for shape in shapes]
         numbers = uniform(key, steps + 1, sum(sizes))  # counter 0 has started the first games
         parts, start = [], 0
@@ -295,6 +297,11 @@ class Engine:
         transitions = memory.Replay(before, action, reward, discount, after)
         replay = memory.extend(state.replay, state.steps, transitions, state.length, settings.n_step)
         replay = memory.add(replay, state.steps, transitions)
+        surprise = state.surprise
+        if settings.prioritized:
+            best, taken = ops.max(q, axis=-1), ops.take_along_axis(q, action[:, None], axis=-1)[:, 0]
+            surprise = memory.note_errors(surprise, state.replay, state.steps, best, state.length, settings.n_step)
+            surprise = memory.note_values(surprise, state.steps, taken)
         fresh = self.game.reset(ops, draws.reset)
 
         trace = trace._replace(
@@ -310,6 +317,7 @@ class Engine:
             length=ops.where(ended, 0, length),
             score=ops.where(ended, 0.0, score),
             replay=replay,
+            surprise=surprise,
         )
         return row + 1, state, trace
 
@@ -318,7 +326,8 @@ class Engine:
 
         `trusted` is the network that values the next observation.
         """
-        batch, weight = memory.sample(state.replay, state.steps, draws)
+        surprise = state.surprise if self.settings.prioritized else None
+        batch, weight = memory.sample(state.replay, state.steps, draws, surprise)
         if self.settings.replay_states:
             batch = batch._replace(s_tm1=self.game.observe(ops, batch.s_tm1), s_t=self.game.observe(ops, batch.s_t))
         a_t = None
@@ -327,7 +336,8 @@ class Engine:
             a_t = ops.argmax(self.online(batch.s_t), axis=-1) if published else batch.a_tm1  # [B]
         target = td_target(batch.r_t, batch.discount_t, trusted(batch.s_t), a_t)  # [B]
         if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
-            weight = weight * (weight.shape[0] / ops.sum(weight))
+            size = self.settings.batch_size
+            weight = weight * (size / ops.cast(ops.minimum(state.steps, size), "float32"))
 
         def loss():
             q_tm1 = self.online(batch.s_tm1)

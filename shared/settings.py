@@ -53,6 +53,7 @@ class Settings:
         False, "replay memory holds the game's states, to observe them when they are drawn: less memory, more work"
     )
     n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1)
+    prioritized: bool = option(False, "surprising transitions are drawn more often: those whose value was far off")
     batch_size: int = option(32, "transitions in one update", low=1)
     train_by: str = option(
         "steps",

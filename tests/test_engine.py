@@ -26,7 +26,7 @@ class AgentGenerator:
         if size == 2:  # the first call of a step: to explore or not, and which action
             self.steps += 1
             draws = self.engine.draws(self.engine.settings.seed, self.steps)
-            self.batches = iter(draws.batch.numpy())
+            self.batches = iter(draws.batch.numpy()[:, 0])
             return draws.explore[0].numpy(), draws.choice[0].numpy()
         return next(self.batches)
 

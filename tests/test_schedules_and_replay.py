@@ -84,7 +84,7 @@ def test_blocks_of_games_replace_the_oldest():
 
 def test_a_batch_is_what_memory_holds_while_that_is_less():
     memory = replay.add(replay.empty(8, np.zeros((1, 1), np.float32)), 0, numbered(1, 3))
-    rows, weight = replay.sample(memory, 3, ops.array([0.9, 0.1, 0.5, 0.3, 0.7]))
+    rows, weight = replay.sample(memory, 3, ops.array([[0.9, 0.1, 0.5, 0.3, 0.7]]))
     np.testing.assert_array_equal(rows.a_tm1, [1, 2, 3, 3, 3])
     np.testing.assert_array_equal(weight, [1, 1, 1, 0, 0])
 
@@ -95,7 +95,7 @@ def test_samples_are_uniform_and_never_blank():
     draws[:2] = 0, np.nextafter(np.float32(1), np.float32(0))
     counts = np.zeros(9, int)
     for batch in draws.reshape(1000, 4):
-        rows, weight = replay.sample(memory, 4, ops.array(batch))
+        rows, weight = replay.sample(memory, 4, ops.array(batch)[None])
         assert float(ops.sum(weight)) == 4
         counts += np.bincount(rows.a_tm1, minlength=9)
     assert counts[0] == counts[5:].sum() == 0
@@ -143,7 +143,7 @@ def test_memory_of_named_tuples_keeps_their_types_and_counts_their_bytes():
     numbers = np.arange(2)
     now = replay.Replay(seen(5), numbers.astype(np.int32), *[numbers.astype(np.float32)] * 2, seen(7))
     memory = replay.add(memory, 2, now)
-    rows, _ = replay.sample(memory, 4, ops.array([0.5, 0.75]))
+    rows, _ = replay.sample(memory, 4, ops.array([[0.5, 0.75]]))
     for rows_seen, first in ((rows.s_tm1, 5), (rows.s_t, 7)):
         assert rows_seen.small.dtype == "int8"
         np.testing.assert_array_equal(rows_seen.small, [first, first + 1])
