@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from shared import replay
+from shared.backend import compiled
 from shared.dqn import epsilon_greedy, replace_taken, td_target
 from shared.schedules import growing, linear
 
@@ -149,3 +150,55 @@ def test_memory_of_named_tuples_keeps_their_types_and_counts_their_bytes():
         np.testing.assert_array_equal(rows_seen.small, [first, first + 1])
         np.testing.assert_array_equal(rows_seen.large, np.full((2, 3), first))
     assert replay.size_in_bytes(4, seen(0)) == 4 * (2 * (1 + 12) + 12)
+
+
+# -- prioritized replay ---------------------------------------------------------------------------------------------
+
+
+def test_surprise_is_the_error_of_the_value_that_was_expected():
+    """Two games, n = 2, worked by hand: game 0 goes on, game 1 crashes at its second step."""
+    surprise = replay.Surprise(np.zeros(8, np.float32), np.full(8, 9.0, np.float32))
+    rewards, discounts = np.zeros(8, np.float32), np.zeros(8, np.float32)
+    rewards[:4], discounts[:4] = [3, 2, 1, 0], [0.25, 0, 0.5, 0]  # two-step returns of the first step, one-step ones
+    memory = replay.empty(8, np.zeros((1, 1), np.float32))._replace(r_t=rewards, discount_t=discounts)
+
+    surprise = replay.note_values(surprise, 0, ops.array([10.0, 10.0]))
+    surprise = replay.note_values(surprise, 2, ops.array([7.0, 7.0]))
+    np.testing.assert_array_equal(surprise.error, [0, 0, 0, 0, 9, 9, 9, 9])  # not known yet
+    surprise = replay.note_errors(surprise, memory, 4, ops.array([8.0, 99.0]), ops.array([2, 0]), 2)
+    np.testing.assert_array_equal(surprise.error[:4], [abs(3 + 0.25 * 8 - 10), abs(2 + 0 - 10), 0, 0])
+    np.testing.assert_array_equal(surprise.value[:4], [10, 10, 7, 7])
+
+
+def test_after_a_cut_by_the_time_limit_the_error_is_not_known():
+    surprise = replay.Surprise(np.full(4, 5.0, np.float32), np.zeros(4, np.float32))
+    memory = replay.empty(4, np.zeros((1, 1), np.float32))._replace(discount_t=np.full(4, 0.5, np.float32))
+    surprise = replay.note_errors(surprise, memory, 2, ops.array([8.0]), ops.array([0]), 1)
+    assert float(surprise.error[1]) == 0
+
+
+def drawn_of_eight_kinds(errors, batches=400, size=50):
+    """How often transitions of eight kinds, with these errors, are drawn, and what their weights add up to."""
+    memory = replay.add(replay.empty(64, np.zeros((1, 1), np.float32)), 0, numbered(0, 64))
+    surprise = replay.Surprise(*[np.tile(np.float32(errors), 8)] * 2)
+    sample = compiled(lambda draws: replay.sample(memory, 64, draws, surprise))
+    rng, counts, weights = np.random.default_rng(0), np.zeros(8), np.zeros(8)
+    for _ in range(batches):
+        rows, weight = sample(ops.array(rng.random((replay.draws_per_row(True), size), dtype=np.float32)))
+        kinds = np.asarray(rows.a_tm1) % 8
+        counts += np.bincount(kinds, minlength=8)
+        weights += np.bincount(kinds, np.asarray(weight), minlength=8)
+        assert 0 < np.asarray(weight).min() <= np.asarray(weight).max() <= 2 + 1e-5
+    return counts / (batches * size / 8), weights / (batches * size / 8)
+
+
+def test_surprising_transitions_are_drawn_more_often_and_weighed_less():
+    counts, weights = drawn_of_eight_kinds([0, 0, 0, 0, 0, 0, 1, 3])
+    assert counts[7] > 3 > counts[6] > 1.3 > 0.7 > counts[:6].max()
+    np.testing.assert_allclose(weights, 1, rtol=0.1)  # in all they count for what uniform draws would give them
+
+
+def test_without_any_surprise_draws_are_uniform():
+    counts, weights = drawn_of_eight_kinds([0] * 8)
+    np.testing.assert_allclose(counts, 1, rtol=0.1)
+    np.testing.assert_allclose(weights, counts, rtol=1e-5)
