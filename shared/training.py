@@ -19,7 +19,8 @@ from shared.progress import TrainingProgress
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
 SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
-PIECES = 8  # rows of metrics.csv for one call of a compiled loop
+PIECES = 8  # rows of metrics.csv for one call of a compiled loop, at most
+ROWS = 2000  # of metrics.csv, about: a long training writes fewer for each call
 WINDOW = 100  # episodes that a trailing figure looks back on
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
 
@@ -117,7 +118,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             before = state
             state, trace = trainer.run(state)
             _refuse_infinite(trace, int(before.steps), settings, run)
-            for then, piece in _pieces(before, state, trace):
+            for then, piece in _pieces(before, state, trace, settings.steps):
                 scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
                 learned = piece.loss[piece.loss != 0]
                 loss = float(learned.mean()) if len(learned) else 0.0
@@ -168,18 +169,19 @@ def _progress(settings, unit, state):
     return TrainingProgress(settings.steps, "steps", int(state.steps))
 
 
-def _pieces(before, state, trace):
+def _pieces(before, state, trace, last):
     """What one call of `run` brought, in pieces small enough for a smooth curve: pairs of state and trace.
 
-    Of the states only the counters are right.
+    Of the states only the counters are right. `last`: environment steps after which training ends, where that is known.
     """
     rows = len(trace.loss)
-    if rows < PIECES or rows != len(trace.ended):
+    first, taken = int(before.steps), int(state.steps) - int(before.steps)
+    count = PIECES if last is None else min(PIECES, max(1, taken * ROWS // last))
+    if rows < count or rows != len(trace.ended):
         return [(state, trace)]
     pieces = []
-    first, taken = int(before.steps), int(state.steps) - int(before.steps)
-    for i in range(PIECES):
-        here = slice(rows * i // PIECES, rows * (i + 1) // PIECES)
+    for i in range(count):
+        here = slice(rows * i // count, rows * (i + 1) // count)
         to_come = int(trace.ended[here.stop :].sum())
         then = state._replace(steps=first + taken * here.stop // rows, episodes=max(0, int(state.episodes) - to_come))
         pieces.append((then, type(trace)(*(column[here] for column in trace))))
