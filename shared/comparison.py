@@ -30,7 +30,7 @@ def train_once(out, package, flags, seed):
 
 
 def curve(label, runs, x, column, log_x=False):
-    """What several runs say of `column` along `x`, from the first update on.
+    """What several runs say of `column` along `x`, from the first update on, as far as all of them went.
 
     Args:
         label: names the curve.
@@ -41,10 +41,7 @@ def curve(label, runs, x, column, log_x=False):
     Returns a `shared.plotting.Curve`.
     """
     known = [[row for row in rows if row["loss"] > 0] for rows in runs]
-    first, last = min(rows[0][x] for rows in known), max(rows[-1][x] for rows in known)
-    grid = np.geomspace(max(first, 1), last, POINTS) if log_x else np.linspace(0, last, POINTS)
-    lines = [
-        np.interp(grid, *([row[name] for row in rows] for name in (x, column)), left=np.nan, right=np.nan)
-        for rows in known
-    ]
+    first, last = max(rows[0][x] for rows in known), min(rows[-1][x] for rows in known)
+    grid = np.geomspace(max(first, 1), last, POINTS) if log_x else np.linspace(first, last, POINTS)
+    lines = [np.interp(grid, *([row[name] for row in rows] for name in (x, column))) for rows in known]
     return Curve(label, grid, np.array(lines))

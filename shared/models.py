@@ -130,11 +130,15 @@ class Grid(keras.layers.Layer):
             cell = cell * (len(axis) + 1) + ops.sum(passed, axis=-1)
         return cell
 
+    def compute_output_shape(self, shape):
+        """(B,) for points of shape (B, D)."""
+        if len(shape) != 2 or shape[1] != len(self.edges):
+            raise ValueError(f"a grid of {len(self.edges)} axes has no place for points of shape {shape}")
+        return shape[:1]
+
     def compute_output_spec(self, points):
         """A whole number for each point."""
-        if points.shape[-1] != len(self.edges):
-            raise ValueError(f"a grid of {len(self.edges)} axes")
-        return keras.KerasTensor(points.shape[:-1], dtype="int32")
+        return keras.KerasTensor(self.compute_output_shape(points.shape), dtype="int32")
 
     def get_config(self):
         """What `from_config` needs to make an equal layer."""
@@ -150,7 +154,7 @@ AGGREGATES = {"mean": ops.mean, "max": ops.max}
 class Dueling(keras.layers.Layer):
     """Action values from a state's value and its actions' advantages (Wang et al. 2016, eq. 8 and 9).
 
-    (value [B, 1], advantage [B, A]) becomes value + advantage - max advantage, or - mean advantage: [B, A].
+    The list [value [B, 1], advantage [B, A]] becomes value + advantage - max advantage, or - mean advantage: [B, A].
 
     Args:
         aggregate: `"max"` (eq. 8; the value is that of the best action) or `"mean"` (eq. 9, which the paper uses).
@@ -163,8 +167,15 @@ class Dueling(keras.layers.Layer):
             raise ValueError(f"aggregate={aggregate!r}: choose one of {sorted(AGGREGATES)}")
         self.aggregate = aggregate
 
-    def call(self, value, advantage):
+    def compute_output_shape(self, shapes):
+        """(B, A) for the shapes of both inputs."""
+        if len(shapes) != 2 or any(len(shape) != 2 for shape in shapes) or shapes[0][1] != 1:
+            raise ValueError(f"a value and advantages, not inputs of shape {shapes}")
+        return shapes[1]
+
+    def call(self, inputs):
         """The action values."""
+        value, advantage = inputs
         return value + advantage - AGGREGATES[self.aggregate](advantage, axis=-1, keepdims=True)
 
     def get_config(self):
@@ -189,4 +200,4 @@ def dueling_head(features, num_actions, seed, aggregate="max"):
         return keras.layers.Dense(units, name=name, kernel_initializer=initializer)(features)
 
     value, advantage = head(1, "value", seed), head(num_actions, "advantage", seed + 1)
-    return Dueling(aggregate, name="q_values")(value, advantage)
+    return Dueling(aggregate, name="q_values")([value, advantage])

@@ -81,6 +81,13 @@ def test_scale_against_mse():
         for name, loss in LOSSES.items()
     }
     np.testing.assert_allclose(gradients["clipped-huber"], 48 * gradients["mse"], rtol=1e-5)
+    np.testing.assert_allclose(gradients["mse-taken"], 3 * gradients["mse"], rtol=1e-5)
+
+
+def test_squared_error_of_the_taken_action_by_hand():
+    q, y_true = np.float32([[1, 2], [3, 4]]), np.float32([[1, 5], [1, 4]])
+    assert float(LOSSES["mse-taken"]()(y_true, q)) == (9 + 4) / 2
+    assert float(LOSSES["mse-taken"](reduction="sum")(y_true, q)) == 9 + 4
 
 
 def test_survives_serialisation(values):

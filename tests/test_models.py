@@ -7,7 +7,7 @@ from keras import ops
 
 from shared.backend import compiled
 from shared.losses import ClippedHuber
-from shared.models import Dueling, OutputAsLoss, clone_model, copy_weights, dueling_head, with_loss_inside
+from shared.models import Dueling, Grid, OutputAsLoss, clone_model, copy_weights, dueling_head, with_loss_inside
 from shared.optimizers import RMSPropGraves
 
 
@@ -141,7 +141,7 @@ ADVANTAGE = np.array([[1.0, 2.0, 6.0], [0.0, -3.0, 0.0]], np.float32)
     ("aggregate", "expected"), [("max", [[5, 6, 10], [0, -3, 0]]), ("mean", [[8, 9, 13], [1, -2, 1]])]
 )
 def test_dueling_by_hand(aggregate, expected):
-    np.testing.assert_allclose(Dueling(aggregate)(VALUE, ADVANTAGE), expected, rtol=1e-6)
+    np.testing.assert_allclose(Dueling(aggregate)([VALUE, ADVANTAGE]), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("aggregate", ["max", "mean"])
@@ -174,3 +174,26 @@ def test_the_seed_of_the_heads_decides_their_weights():
 def test_unknown_aggregate_is_refused():
     with pytest.raises(ValueError, match="aggregate='median'"):
         Dueling("median")
+
+
+# -- a grid of cells ------------------------------------------------------------------------------------------------
+
+
+def test_cells_of_a_grid_are_those_of_numpys_digitize():
+    rng = np.random.default_rng(0)
+    edges = [(-1.0, 0.0, 2.0), (0.5,), (), (-0.1, 0.1)]
+    points = np.float32(rng.normal(size=(500, 4)))
+    points[0] = [0.0, 0.5, 0.0, -0.1]  # an edge belongs to the bin above it
+    bins = [np.digitize(points[:, i], np.float32(axis)) for i, axis in enumerate(edges)]
+    expected = np.ravel_multi_index(bins, (4, 2, 1, 3))
+    grid = Grid(edges)
+    assert grid.cells == 24
+    np.testing.assert_array_equal(compiled(grid)(points), expected)
+    assert grid(keras.Input((4,))).shape == (None,)
+    np.testing.assert_array_equal(Grid.from_config(grid.get_config())(points), expected)
+
+
+@pytest.mark.parametrize("edges", [[], [(0.0, 0.0)], [(0.0, 1.0), (2.0, 1.0)]])
+def test_edges_that_do_not_ascend_are_refused(edges):
+    with pytest.raises(ValueError, match="ascending"):
+        Grid(edges)

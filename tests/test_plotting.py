@@ -13,8 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from shared import plotting
+from shared.comparison import curve
 from shared.errors import UserError
-from shared.intervals import mean_and_ci95
+from shared.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95
 from shared.plotting import Curve, Panel, Window, bands, learning_curve, smoothed
 
 
@@ -62,6 +63,28 @@ class TestFigures:
         for seeds in (3, 5, 31, 60):
             mean, half = mean_and_ci95(rng.normal(size=(seeds, 20_000)))
             assert np.mean(np.abs(mean) <= half) == pytest.approx(0.95, abs=0.006)
+
+    def test_interquartile_mean_leaves_out_a_quarter_at_each_end(self):
+        assert interquartile_mean([100, 1, 2, 3, 4, 5, 6, -50]) == (2 + 3 + 4 + 5) / 4
+        np.testing.assert_array_equal(interquartile_mean([[1, 2, 9], [4, 5, 6]]), [4, 5])  # too few to leave one out
+
+    def test_bootstrap_interval_of_the_interquartile_mean(self):
+        assert iqm_and_ci95([7.0] * 10) == (7.0, 7.0, 7.0)
+        values = np.random.default_rng(0).normal(size=40)
+        middle, low, high = iqm_and_ci95(values)
+        assert low < middle < high
+        assert high - low == pytest.approx(2 * 1.96 * 1.1 / np.sqrt(40), rel=0.3)
+        assert iqm_and_ci95(values, seed=0) == (middle, low, high) != iqm_and_ci95(values, seed=1)
+
+    def test_curve_of_several_runs_covers_what_all_of_them_did(self):
+        runs = [
+            [{"steps": t, "score": factor * t, "loss": float(t > 10)} for t in range(0, last, 10)]
+            for factor, last in ((1, 101), (3, 61))
+        ]
+        for log_x in (False, True):
+            drawn = curve("name", runs, "steps", "score", log_x=log_x)
+            np.testing.assert_allclose([drawn.x[0], drawn.x[-1]], [20, 60])
+            np.testing.assert_allclose(drawn.y, [drawn.x, 3 * drawn.x], rtol=1e-6)
 
 
 class TestLearningCurve:

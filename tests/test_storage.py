@@ -12,6 +12,7 @@ import pytest
 import tf_keras
 import yaml
 
+from cartpole_dqn.experiment import EXPERIMENTS
 from shared import storage
 from shared.errors import UserError
 from shared.losses import ClippedHuber
@@ -138,6 +139,16 @@ TRAINING = {
     "adam, decaying": lambda: (keras.optimizers.Adam(decaying(), clipnorm=1.0), keras.losses.MeanSquaredError("sum")),
     "nadam, huber with a delta": lambda: (keras.optimizers.Nadam(), keras.losses.Huber(delta=0.25)),
 }
+
+
+def test_tables_and_dueling_heads_come_back(tmp_path):
+    for name in ("tabular", "dueling"):
+        model = EXPERIMENTS[name].model(EXPERIMENTS[name].presets["tutorial"])
+        rng = np.random.default_rng(0)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        back = storage.load_model(*storage.save_model(model, tmp_path / name))
+        states = np.float32(rng.normal(size=(50, 4)))
+        np.testing.assert_array_equal(back(states), model(states))
 
 
 @pytest.mark.parametrize("name", TRAINING)
@@ -387,6 +398,15 @@ layers:
         (GRAPH.replace("INPUT", "b"), "layer b feeds itself by a circle"),
         (GRAPH.replace("INPUT", "z"), "layer z, which feeds b, is missing"),
         (GRAPH.replace("INPUT", "a, a"), "layer b: Dense takes one input, not 2"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Grid, edges: [[0, 1], [1, 0]]}", "hold ascending numbers"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Grid, edges: [[0, .inf]]}", "hold ascending numbers"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Grid, edges: [0, 1]}", "list of up to 8 lists"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Grid, edges: [[0, 1]]}", "layer d: Grid does not fit"),
+        (GRAPH.replace("INPUT", "a") + "- {name: d, class: Embedding, input_dim: 3, output_dim: 0}", "output_dim 0"),
+        (
+            GRAPH.replace("INPUT", "a") + "- {name: d, class: Dueling, inputs: [b, c], aggregate: min}",
+            "one of mean, max",
+        ),
         (GRAPH.replace("INPUT", "a").replace("name: c", "name: b"), "two layers are called b"),
         (GRAPH.replace("INPUT", "a").replace("name: c", "name: c/d"), "layer name 'c/d'"),
         (GRAPH.replace("INPUT", "a") + "outputs: [z]", "layer z, which feeds the output, is missing"),
