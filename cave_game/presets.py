@@ -49,6 +49,7 @@ CAVE_TUNED = CaveSettings(
     learning_rate=1e-3,
     learning_rate_end=1e-5,
     learning_rate_decay=8_000_000,
+    learning_rate_by="factors",
     loss="mse",
     discount=0.95,
     n_step=5,

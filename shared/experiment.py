@@ -97,7 +97,7 @@ class Experiment:
 
     def optimizer_and_loss(self, settings):
         """The Keras optimizer and loss that the settings name."""
-        from keras.optimizers.schedules import PolynomialDecay
+        from keras.optimizers.schedules import ExponentialDecay, PolynomialDecay
 
         from shared.losses import LOSSES
         from shared.optimizers import OPTIMIZERS
@@ -105,7 +105,11 @@ class Experiment:
         rate = settings.learning_rate
         if settings.learning_rate_decay:
             updates = max(1, settings.learning_rate_decay // settings.train_every)
-            rate = PolynomialDecay(rate, updates, settings.learning_rate_end)
+            end = settings.learning_rate_end
+            if settings.learning_rate_by == "factors":
+                rate = ExponentialDecay(rate, updates, end / rate)
+            else:
+                rate = PolynomialDecay(rate, updates, end)
         return OPTIMIZERS[settings.optimizer](rate), LOSSES[settings.loss]()
 
     def engine(self, settings):

@@ -34,6 +34,11 @@ class Settings:
     learning_rate_decay: int = option(
         0, "time from the first to the last step size, in the unit of --train-by, 0: no change", low=0
     )
+    learning_rate_by: str = option(
+        "differences",
+        "the step size falls by equal differences, in a straight line, or by equal factors",
+        choices=("differences", "factors"),
+    )
     loss: str = option(
         "mse",
         "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
@@ -113,6 +118,8 @@ class Settings:
                 "--restore-best: weights that change at every step have not played an episode; give --train-by "
                 "episodes, or --no-restore-best"
             )
+        if self.learning_rate_by == "factors" and not self.learning_rate_end > 0:
+            raise UserError("--learning-rate-by factors: never arrives at 0; give a --learning-rate-end above it")
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
 
