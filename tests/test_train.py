@@ -1,6 +1,7 @@
 """A training from the command to the finished folder: what it leaves, and what it survives."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -27,8 +28,6 @@ def elsewhere(tmp_path, monkeypatch):
 
 def weights(folder, catch, settings_changes=()):
     """The weights that a run ended with, as one vector."""
-    import dataclasses
-
     model = catch.model(dataclasses.replace(catch.presets["tutorial"], hidden=(16, 16), **dict(settings_changes)))
     storage.load_weights(model, Path(folder) / "game_weights.h5")
     return np.concatenate([array.ravel() for array in model.get_weights()])
@@ -183,3 +182,23 @@ def test_tuned_preset_wins_from_every_start(catch):
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["wins"] == summary["starts"] == 80
     assert summary["steps"] <= 5850  # a tenth of the tutorial's
+
+
+@pytest.mark.parametrize(
+    ("by", "end", "expected"), [("differences", 0.0, [0.1, 0.05, 0.0]), ("factors", 0.001, [0.1, 0.01, 0.001])]
+)
+def test_step_sizes_fall_by_equal_differences_or_factors(catch, small, by, end, expected):
+    settings = dataclasses.replace(
+        small, learning_rate=0.1, learning_rate_end=end, learning_rate_decay=400, learning_rate_by=by, train_every=4
+    )
+    optimizer, _ = catch.optimizer_and_loss(settings)
+    found = []
+    for updates in (0, 50, 100):  # 400 steps with an update every 4
+        optimizer.iterations.assign(updates)
+        found.append(float(optimizer.learning_rate))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_step_sizes_that_fall_by_factors_cannot_fall_to_nothing(small):
+    with pytest.raises(UserError, match="--learning-rate-end above it"):
+        dataclasses.replace(small, learning_rate_decay=400, learning_rate_by="factors")
