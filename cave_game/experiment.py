@@ -25,7 +25,12 @@ class CaveExperiment(Experiment):
         from cave_game.networks import three_convolutions
 
         return three_convolutions(
-            Cave.observation_shape, Cave.num_actions, settings.hidden, settings.seed, settings.first_value
+            Cave.observation_shape,
+            Cave.num_actions,
+            settings.hidden,
+            settings.seed,
+            settings.first_value,
+            settings.activation,
         )
 
     def figure(self):

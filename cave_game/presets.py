@@ -12,6 +12,7 @@ class CaveSettings(Settings):
     """Settings of CAVE."""
 
     first_value: float = option(0.0, "what an untrained network says of every action: the bias of its output")
+    activation: str = option("relu", "of the dense layers", choices=("relu", "elu"))
 
 
 # T3 says that CAVE took the settings of its 16x16 catch-ball, quirks and all.
@@ -44,6 +45,7 @@ CAVE_TUNED = CaveSettings(
     games=64,
     time_limit=TIME_LIMIT,
     hidden=(96,),
+    activation="elu",
     first_value=20.0,
     optimizer="adam",
     learning_rate=1e-3,
