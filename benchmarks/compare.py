@@ -25,6 +25,7 @@ COMPARISONS = {
         "goes on": [*CARTPOLE, "--truncation", "bootstrap"],
         "has ended": [*CARTPOLE, "--truncation", "terminal"],
     },
+    "cave": {"tuned": ["cave_game", "--preset", "tuned"]},
     "catch-presets": {
         "tutorial": ["catch_dqn", "--preset", "tutorial"],
         "tuned": ["catch_dqn", "--preset", "tuned"],

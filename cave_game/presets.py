@@ -41,7 +41,7 @@ CAVE_TUTORIAL = CaveSettings(
 # What each of these is worth: docs/cave.md.
 CAVE_TUNED = CaveSettings(
     episodes=10**6,
-    steps=8_000_000,
+    steps=5_000_000,
     games=64,
     time_limit=TIME_LIMIT,
     hidden=(96,),
@@ -50,7 +50,7 @@ CAVE_TUNED = CaveSettings(
     optimizer="adam",
     learning_rate=1e-3,
     learning_rate_end=1e-5,
-    learning_rate_decay=8_000_000,
+    learning_rate_decay=5_000_000,
     learning_rate_by="factors",
     loss="mse",
     discount=0.95,
