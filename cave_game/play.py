@@ -56,6 +56,7 @@ STAGES = {
         fps=30.0,
         human_fps=15.0,
         half_blocks=True,
+        every=2,
     )
 }
 

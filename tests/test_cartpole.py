@@ -367,3 +367,11 @@ def test_greedy_choice_of_fewer_observations_than_compiled_for():
     states = np.float32(np.random.default_rng(0).uniform(-1, 1, (3, 4)))
     policy = greedy_policy(model)
     np.testing.assert_array_equal(greedy_choice(model, 8)(states, None), [policy(state) for state in states])
+
+
+@pytest.mark.parametrize("name", ["tabular", "dqn", "fixed-targets", "double", "dueling"])
+def test_the_agents_that_come_with_the_project(name, capsys):
+    assert evaluate.main(["--variant", name, "--episodes", "30", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["mean_score_200"] > 195
+    assert result["mean_score"] > (475 if name != "tabular" else 200)

@@ -117,3 +117,8 @@ def test_verdicts():
     assert verdict(Episode(score=2000, steps=2000)) == "through!"
     assert verdict(Episode(score=137, steps=138)) == "crashed after 137 steps"
     assert play.STAGES["cave"].tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
+
+
+def test_the_agent_that_comes_with_the_project(capsys):
+    assert evaluate.main(["--episodes", "20", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mean_score"] > 1500
