@@ -6,6 +6,7 @@ A policy is `policy(observation) -> int`: a trained agent, a script, or a person
 
 import dataclasses
 import io
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from shared.plotting import Window
 from shared.terminal import Screen
 from shared.trained import add_weights_arguments, load_trained
 
+# Pictures of Gymnasium's own games come from SDL, which would look for a display and complain where there is none.
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 HOLD_SECONDS = 1.0  # how long the last frame of a game stands still
 QUIT_KEYS = {"q", "Q"}
 GIF, MP4 = ".gif", ".mp4"
