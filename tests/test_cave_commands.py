@@ -71,7 +71,7 @@ def test_an_agents_flight_is_recorded(tmp_path):
     storage.save_weights(CAVE.model(CAVE.presets["tutorial"]), path)
     assert play.main(["--weights", str(path), "--episodes", "1", "--gif", "flight.gif"]) == 0
     with Image.open("flight.gif") as picture:
-        assert picture.size == (384, 384)
+        assert picture.size == (192, 192)  # half the size, every second picture
         assert picture.n_frames > 5
 
 
