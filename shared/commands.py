@@ -68,7 +68,10 @@ def _what_to_train(argv, package, experiments):
         config = runs.Run(chosen.resume).read_config()
         settings = from_json(experiments[config["game"]].settings_class, config["settings"])
         return chosen, {**config, "settings": settings}
-    return chosen, {**vars(chosen), "settings": experiments[chosen.game].presets[chosen.preset]}
+    presets = experiments[chosen.game].presets
+    if chosen.preset not in presets:
+        raise UserError(f"--preset {chosen.preset}: {chosen.game} has only {', '.join(presets)}; give one of these")
+    return chosen, {**vars(chosen), "settings": presets[chosen.preset]}
 
 
 def _add_choices(parser, experiments, engines):

@@ -49,7 +49,8 @@ def load_trained(arguments, package, experiments):
     """
     game = getattr(arguments, "game", None)
     if arguments.model is not None:
-        return _load_with_model(arguments, experiments[game or next(iter(experiments))])
+        experiment = experiments[game or next(iter(experiments))]
+        return _load_with_model(arguments, experiment, game_flag(experiments))
     weights = arguments.weights or _default_weights(package, experiments, game)
     config = _config_beside(weights)
     experiment = experiments[game or config.get("game") or next(iter(experiments))]
@@ -64,7 +65,7 @@ def load_trained(arguments, package, experiments):
     return Trained(experiment, settings, model, weights)
 
 
-def _load_with_model(arguments, experiment):
+def _load_with_model(arguments, experiment, flag):
     """An agent whose network a file describes."""
     import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared.legacy import open_model
@@ -79,7 +80,7 @@ def _load_with_model(arguments, experiment):
         if tuple(found) != wanted:
             raise UserError(
                 f"{arguments.model}: the model {what} arrays of shape {tuple(found)}, {experiment.name} wants {wanted}"
-                "; give the game it was trained for with --game, or another model"
+                f"; give the game it was trained for with {flag}, or another model"
             )
     return Trained(experiment, settings, model, arguments.weights or arguments.model)
 
@@ -89,8 +90,9 @@ def _default_weights(package, experiments, game):
     name = game or next(iter(experiments))
     folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
     if not folder.is_dir():
+        which = f" {game_flag(experiments)} {name}" if len(experiments) > 1 else ""
         raise UserError(
-            f"--weights: no agent has been trained for {name} yet; run python -m {package}.train, or name a file"
+            f"--weights: no agent has been trained for {name} yet; run python -m {package}.train{which}, or name a file"
         )
     experiment = experiments[runs.Run(folder).read_config()["game"]]
     return Path(folder) / experiment.weights_name

@@ -308,6 +308,23 @@ def test_an_unfinished_readable_run_resumes_to_the_bit():
     np.testing.assert_array_equal(other.agent.q.values, whole.agent.q.values)
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        (train, ["--variant", "naive", "--preset", "tuned"], "--preset tuned: naive has only tutorial"),
+        (train, ["--variant", "tabular", "--engine", "readable", "--games", "2"], "--replay-capacity|--games 2"),
+        (play, ["--variant", "naive"], "run python -m cartpole_dqn.train --variant naive"),
+        (play, ["--window", "--human"], "--window: a person plays in the terminal"),
+        (run, ["--out", "x.txt"], "give a name that ends in .gif or .mp4"),
+        (compare, ["--variants", "foo"], "--variants foo: unknown"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(command, arguments, words):
+    with pytest.raises(UserError) as error:
+        command.main(arguments)
+    assert any(word in str(error.value) for word in words.split("|"))
+
+
 def test_run_prints_each_step_and_records(capsys):
     assert train.main(["--variant", "tabular", *SHORT, "--out", "run"]) == 0
     capsys.readouterr()
