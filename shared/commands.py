@@ -10,9 +10,9 @@ from pathlib import Path
 
 from shared import runs
 from shared.cli import Parser, settings_from, whole_number
-from shared.config import flag, from_json
+from shared.config import flag
 from shared.errors import UserError
-from shared.experiment import add_game_argument, game_flag
+from shared.experiment import add_game_argument, game_flag, of_run
 from shared.trained import add_weights_arguments, load_trained
 
 EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
@@ -65,8 +65,9 @@ def _what_to_train(argv, package, experiments):
         if chosen.resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
     if chosen.resume is not None:
-        config = runs.Run(chosen.resume).read_config()
-        settings = from_json(experiments[config["game"]].settings_class, config["settings"])
+        run = runs.Run(chosen.resume)
+        config = run.read_config()
+        _, settings = of_run(config, package, experiments, run.path / runs.CONFIG)
         return chosen, {**config, "settings": settings}
     presets = experiments[chosen.game].presets
     if chosen.preset not in presets:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from shared.config import from_json
+from shared.errors import UserError
 from shared.settings import Settings
 
 
@@ -49,6 +51,27 @@ def add_game_argument(parser, experiments, default, meaning):
         parser.add_argument(flag, dest="game", choices=names, default=default, help=meaning)
     else:
         parser.set_defaults(game=names[0])
+
+
+def of_run(config, package, experiments, path):
+    """The experiment and the settings that a run's config names.
+
+    Args:
+        config: what its `config.json` holds.
+        package: whose run it should be.
+        experiments: of this package, dict of `Experiment` by name.
+        path: of the file, for the complaint.
+
+    Raises:
+        UserError: if it is the run of another package, or not a config that this program wrote.
+    """
+    try:
+        if config["experiment"] != package:
+            raise UserError(f"{path}: a run of {config['experiment']}; use python -m {config['experiment']}")
+        experiment = experiments[config["game"]]
+        return experiment, from_json(experiment.settings_class, config["settings"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not the config of a run ({error!r}); give another folder or file") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -92,11 +92,14 @@ class Run:
         """What `config.json` says."""
         path = self.path / CONFIG
         try:
-            return json.loads(path.read_text())
+            config = json.loads(path.read_text())
         except FileNotFoundError as error:
             raise UserError(f"{self.path}: holds no run ({CONFIG} is missing); give the folder of a run") from error
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({error}); start a new run with --out") from error
+        if not isinstance(config, dict):
+            raise UserError(f"{path}: not the config of a run; start a new run with --out")
+        return config
 
     def write_json(self, name, value):
         """Write a JSON object as a file of the run."""

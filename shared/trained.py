@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared import runs
-from shared.config import from_json
 from shared.errors import UserError
-from shared.experiment import add_game_argument, game_flag
+from shared.experiment import add_game_argument, game_flag, of_run
 
 
 class Trained(NamedTuple):
@@ -52,11 +51,12 @@ def load_trained(arguments, package, experiments):
         experiment = experiments[game or next(iter(experiments))]
         return _load_with_model(arguments, experiment, game_flag(experiments))
     weights = arguments.weights or _default_weights(package, experiments, game)
-    config = _config_beside(weights)
-    experiment = experiments[game or config.get("game") or next(iter(experiments))]
-    settings = next(iter(experiment.presets.values()))
-    if config.get("game") == experiment.name:
-        settings = from_json(experiment.settings_class, config["settings"])
+    config, path = _config_beside(weights)
+    if config.get("game") and game in (None, config["game"]):
+        experiment, settings = of_run(config, package, experiments, path)
+    else:
+        experiment = experiments[game or next(iter(experiments))]
+        settings = next(iter(experiment.presets.values()))
     import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
 
@@ -86,7 +86,7 @@ def _load_with_model(arguments, experiment, flag):
 
 
 def _default_weights(package, experiments, game):
-    run = runs.latest_run(package, wanted=lambda config: game in (None, config["game"]))
+    run = runs.latest_run(package, wanted=lambda config: game in (None, config.get("game")))
     name = game or next(iter(experiments))
     folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
     if not folder.is_dir():
@@ -94,16 +94,17 @@ def _default_weights(package, experiments, game):
         raise UserError(
             f"--weights: no agent has been trained for {name} yet; run python -m {package}.train{which}, or name a file"
         )
-    experiment = experiments[runs.Run(folder).read_config()["game"]]
-    return Path(folder) / experiment.weights_name
+    experiment, _ = of_run(runs.Run(folder).read_config(), package, experiments, folder / runs.CONFIG)
+    return folder / experiment.weights_name
 
 
 def _config_beside(weights):
-    """The `config.json` in the folder of a weights file, or an empty dict."""
+    """The `config.json` in the folder of a weights file, an empty dict if there is none; and its path."""
     path = weights.parent / runs.CONFIG
     if not path.is_file():
-        return {}
+        return {}, path
     try:
-        return json.loads(path.read_text())
+        config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); mend it or move the weights away from it") from error
+    return config if isinstance(config, dict) else {}, path

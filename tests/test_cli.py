@@ -53,6 +53,30 @@ def test_bad_training_arguments_are_named_with_the_remedy(arguments, complaint, 
     assert list(tmp_path.iterdir()) == []
 
 
+CONFIGS = {
+    '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game; use python -m cave_game",
+    '{"experiment": "catch_dqn", "game": "chess", "settings": {}}': "not the config of a run (KeyError('chess'))",
+    '{"experiment": "catch_dqn", "game": "catch", "settings": []}': "not the config of a run",
+    '{"experiment": "catch_dqn", "game": "catch"}': "not the config of a run (KeyError('settings'))",
+    '["catch"]': "not the config of a run",
+    "{": "cannot be read",
+}
+
+
+@pytest.mark.parametrize(("config", "complaint"), CONFIGS.items(), ids=CONFIGS.values())
+def test_a_folder_that_is_no_run_of_this_game_is_refused(config, complaint, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(config)
+    commands = [(train, ["--resume", str(tmp_path)])]
+    if config.startswith("{"):  # a list beside weights is no concern of theirs
+        commands.append((evaluate, ["--weights", str(tmp_path / "game_weights.h5")]))
+    for command, arguments in commands:
+        with pytest.raises(UserError) as raised:
+            command.main(arguments)
+        assert str(raised.value).startswith(str(path))
+        assert complaint in str(raised.value)
+
+
 BAD_EVALUATION = {
     "--episodes 0": "--episodes 0: out of range",
     "--seed -5": "--seed -5: out of range",
