@@ -22,6 +22,8 @@ import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from cartpole_dqn.variant import ENV_ID, CartPoleSettings
+from shared.cli import command
+from shared.errors import UserError
 
 IMAGES = Path("docs/images")
 RUNS = Path("runs/cartpole_compare")
@@ -119,6 +121,8 @@ def published(repeats):
     from shared.runs import Run
 
     runs = [Run(folder).read_metrics() for folder in sorted((RUNS / "neural-tutorial").glob("seed*"))]
+    if not runs:
+        raise UserError(f"{RUNS / 'neural-tutorial'}: no runs are here; run python -m cartpole_dqn.compare first")
     ours = curve(f"here, {len(runs)} seeds", runs, "episodes", "score")
     theirs = Curve("T5, one run", np.array(list(T5_MEANS)), np.array([list(T5_MEANS.values())]))
     for episode, mean in T5_MEANS.items():
@@ -129,6 +133,8 @@ def published(repeats):
 
 def values(repeats):
     """Draw both actions' values against the lean of an otherwise resting pole."""
+    if not IMAGES.is_dir():
+        raise UserError(f"{IMAGES}: no such folder; run this in the root of the project")
     from shared.plotting import Curve, Panel, bands
 
     for name, variant, changes, limits in (
@@ -149,12 +155,22 @@ def values(repeats):
         curves = [Curve(f"push {way}", degrees, q[None, :, i]) for i, way in enumerate(("left", "right"))]
         panel = Panel("", "value", limits=limits)
         bands(IMAGES / f"cartpole-values-{name}.png", curves, "lean of the pole, degrees", panel)
-        print(f"{name}: values {q.min():.3f} to {q.max():.3f}, apart by {np.abs(q[:, 0] - q[:, 1]).max():.3f} at most")
+        apart = q[:, 1] - q[:, 0]
+        crossings = degrees[1:][np.sign(apart[1:]) != np.sign(apart[:-1])]
+        print(
+            f"{name}: values {q.min():.3f} to {q.max():.3f}, apart by {np.abs(apart).max():.3f} at most; the lines "
+            f"cross at {', '.join(f'{x:.1f}' for x in crossings) or 'no'} degrees"
+        )
 
 
-if __name__ == "__main__":
+def main(argv):
+    """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "published", "values"))
     parser.add_argument("--repeats", type=int, default=3, help="measurements of the speed; medians are printed")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     {"speed": speed, "published": published, "values": values}[arguments.what](arguments.repeats)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -6,8 +6,10 @@ evaluations. Finished runs in `runs/compare/` are used again.
 """
 
 import argparse
+import importlib
 from pathlib import Path
 
+from shared.cli import command
 from shared.comparison import curve, train_once
 from shared.intervals import mean_and_ci95
 from shared.plotting import Panel, bands
@@ -33,17 +35,20 @@ COMPARISONS = {
 }
 
 
-def main():
+def main(argv):
     """Train, draw and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=COMPARISONS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--x", choices=("steps", "episodes"), default="episodes", help="the horizontal axis")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     curves = {"score": [], "loss": []}
     for variant, (package, *flags) in COMPARISONS[arguments.name].items():
+        experiments = importlib.import_module(f"{package}.experiment").EXPERIMENTS
         root = Path("runs/compare") / arguments.name / variant.replace(" ", "-")
-        trained = [train_once(root / f"seed{seed}", package, flags, seed) for seed in range(arguments.seeds)]
+        trained = [
+            train_once(root / f"seed{seed}", package, experiments, flags, seed) for seed in range(arguments.seeds)
+        ]
         runs, summaries = zip(*trained, strict=True)
         for column, drawn in curves.items():
             drawn.append(curve(variant, runs, arguments.x, column))
@@ -55,4 +60,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -5,25 +5,28 @@ the mean with its 95 % interval over the seeds. The runs stay in `runs/seeds/` (
 """
 
 import argparse
+import importlib
 from pathlib import Path
 
+from shared.cli import command
 from shared.comparison import train_once
 from shared.intervals import mean_and_ci95
 
 
-def main():
+def main(argv):
     """Run the trainings and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/seeds"), help="where the runs go")
     parser.add_argument("seeds", type=int)
     parser.add_argument("package")
     parser.add_argument("flags", nargs=argparse.REMAINDER)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    experiments = importlib.import_module(f"{arguments.package}.experiment").EXPERIMENTS
     label = "-".join([arguments.package, *(flag.strip("-") for flag in arguments.flags)])
     summaries = []
     for seed in range(arguments.seeds):
         out = arguments.runs / label / f"seed{seed}"
-        summaries.append(train_once(out, arguments.package, arguments.flags, seed)[1])
+        summaries.append(train_once(out, arguments.package, experiments, arguments.flags, seed)[1])
         print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
     for name in summaries[0]:
         mean, ci95 = mean_and_ci95([summary[name] for summary in summaries])
@@ -31,4 +34,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

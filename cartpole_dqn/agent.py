@@ -8,7 +8,8 @@ A Q-function `q` has four methods:
 - `q.get_arg_max(state)`: the best action; of several alike, one at random.
 
 `cartpole_dqn/tabular.py` and `cartpole_dqn/neural.py` each have one. `shared/loop.py` plays the agent against
-Gymnasium's CartPole (`--engine readable`); the compiled loop does the same thing faster.
+Gymnasium's CartPole (`--engine readable`); the compiled loop does the same thing faster, but for one: of actions alike
+it takes the first, as all scoring does.
 """
 
 import json
@@ -85,6 +86,11 @@ class AgentVariant(Variant):
     """A variant that T5's agent learns, compiled or to read."""
 
     engines = ("compiled", "readable")
+    method = "T5's Q-learning"
+    compiled_only = (  # settings that the agent to read does not know
+        *("replay_capacity", "batch_size", "games", "n_step", "replay_states", "prioritized"),
+        *("loss", "restore_best", "target_sync"),
+    )
 
     def q_function(self, settings, rng):
         """The Q-function that `Agent` learns; `rng` breaks ties."""
@@ -96,16 +102,8 @@ class AgentVariant(Variant):
         Raises:
             UserError: if the settings ask for what only the compiled loop can do.
         """
-        for name in (
-            "replay_capacity",
-            "batch_size",
-            "games",
-            "n_step",
-            "replay_states",
-            "restore_best",
-            "target_sync",
-        ):
-            value, only = getattr(settings, name), getattr(ONE_AT_A_TIME, name)
+        for name in self.compiled_only:
+            value, only = getattr(settings, name), getattr(self.presets["tutorial"], name)
             if value != only:
                 raise UserError(
                     f"{flag(name)} {value}: the readable agent of T5 knows only {only}; use --engine compiled"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
+from shared import files
 from shared.cli import Parser, command, settings_from
 from shared.config import check_limits, option
 
@@ -42,6 +43,7 @@ def main(argv):
     )
     arguments = parser.parse_args(argv)
     config = settings_from(arguments, CompareConfig)
+    files.check_place(arguments.out)
 
     from shared.comparison import curve, train_once
     from shared.plotting import Panel, bands
@@ -52,13 +54,16 @@ def main(argv):
     for name in config.variants:
         preset = config.preset if config.preset in EXPERIMENTS[name].presets else "tutorial"
         flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
-        trained = [train_once(folder / f"seed{seed}", "cartpole_dqn", flags, seed) for seed in range(config.seeds)]
+        trained = [
+            train_once(folder / f"seed{seed}", "cartpole_dqn", EXPERIMENTS, flags, seed) for seed in range(config.seeds)
+        ]
         metrics, summaries = zip(*trained, strict=True)
         curves.append(curve(name, metrics, "steps", "score", log_x=True))
         print(ROW.format(name, preset, *row(summaries)), flush=True)
     print(
         f"\nGreedy scores on Gymnasium's CartPole: mean of {summaries[0]['episodes']} episodes for each run; of "
-        f"{config.seeds} runs the interquartile mean and its 95 % bootstrap interval. Steps and seconds: means."
+        f"{config.seeds} runs the interquartile mean and its 95 % bootstrap interval. Of the "
+        "steps the mean, of the seconds of training the median."
     )
     bands(arguments.out, curves, "environment steps", Panel("score", "score in training, last 100"), log_x=True)
     print(f"drawn: {arguments.out}")
@@ -75,8 +80,8 @@ def row(summaries):
     for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):
         middle, low, high = iqm_and_ci95([summary[key] for summary in summaries])
         scores.append(f"{middle:.1f} [{low:.1f}, {high:.1f}]")
-    steps, seconds = (np.mean([summary[key] for summary in summaries]) for key in ("steps", "seconds"))
-    return (*scores, f"{steps:,.0f}", f"{seconds:.1f}")
+    steps, seconds = ([summary[key] for summary in summaries] for key in ("steps", "seconds"))
+    return (*scores, f"{np.mean(steps):,.0f}", f"{np.median(seconds):.1f}")
 
 
 if __name__ == "__main__":

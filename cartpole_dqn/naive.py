@@ -27,7 +27,14 @@ TUTORIAL = CartPoleSettings(
     batch_size=1,
 )
 
-NAIVE = Variant(
+
+class NaiveVariant(Variant):
+    """CartPole by the next reward."""
+
+    method = "a network without foresight"
+
+
+NAIVE = NaiveVariant(
     package="cartpole_dqn",
     name="naive",
     title="CartPole by predicted rewards, which fails (T2)",

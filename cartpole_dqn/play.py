@@ -47,6 +47,11 @@ class Push(Keyboard):
 
     def __init__(self):
         super().__init__({"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}, idle=None)
+        self.begin()
+
+    def begin(self):
+        """A new game starts: no key has been pressed in it."""
+        super().begin()
         self._last, self._pressed = LEFT, False
 
     def __call__(self, observation):

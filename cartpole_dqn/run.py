@@ -6,7 +6,7 @@ import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from shared.cli import Parser, command
-from shared.playback import PlayConfig, record
+from shared.playback import PlayConfig, check_recording, record
 from shared.trained import add_weights_arguments, load_trained
 
 PACE = 50.0  # steps per second: a step is 0.02 s
@@ -21,6 +21,7 @@ def main(argv):
         "--out", type=Path, default=Path("cartpole.mp4"), metavar="FILE", help=".mp4 or .gif (default: cartpole.mp4)"
     )
     arguments = parser.parse_args(argv)
+    check_recording(arguments.out)
     trained = load_trained(arguments, "cartpole_dqn", EXPERIMENTS)
     print(f"agent: {trained.weights}", flush=True)
     seed = arguments.seed

@@ -3,7 +3,8 @@
     Q(s_tm1, a_tm1) ← Q(s_tm1, a_tm1) + alpha (target - Q(s_tm1, a_tm1)),    target = r_t + discount max_a Q(s_t, a)
 
 What was wrong with `naive` is gone: the value of a step is what the rest of the episode brings. The four numbers of a
-state are sorted into 4 x 4 x 29 x 8 = 3712 cells, each with a row of two values.
+state are sorted into 4 x 4 x 29 x 8 = 3712 cells, each with a row of two values. To the compiled loop this is gradient
+descent on a squared error, whose derivative is twice the error: alpha is twice its `--learning-rate`.
 """
 
 import dataclasses
@@ -79,6 +80,9 @@ class Table:
 class TabularVariant(AgentVariant):
     """CartPole by a table."""
 
+    fixed = ("hidden", "activation", "dueling")  # a table has no layers
+    compiled_only = (*AgentVariant.compiled_only, "optimizer", "learning_rate_decay")
+
     def q_function(self, settings, rng):
         """A `Table`."""
         return Table(EDGES, 2, 2 * settings.learning_rate, rng)
@@ -101,7 +105,7 @@ TABULAR = TabularVariant(
             time_limit=PUBLISHED_LIMIT,
             truncation="terminal",
             optimizer="sgd",
-            learning_rate=ALPHA / 2,  # the derivative of a squared error is twice the error
+            learning_rate=ALPHA / 2,
             discount=0.99,
             epsilon=1.0,
             epsilon_end=0.05,

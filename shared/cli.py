@@ -68,13 +68,16 @@ class Parser(argparse.ArgumentParser):
             message = message.removeprefix("argument ")
         raise UserError(f"{message} (see --help)")
 
-    def add_settings(self, defaults, only=None):
+    def add_settings(self, defaults, only=None, fixed=()):
         """Add a flag for each field of a settings dataclass instance, with the instance's values as defaults.
 
-        `only` names the fields wanted; default: all.
+        `only` names the fields wanted; default: all. Those in `fixed` get no flag: they keep their values.
         """
         for field in dataclasses.fields(defaults):
             if only is not None and field.name not in only:
+                continue
+            if field.name in fixed:
+                self.set_defaults(**{field.name: getattr(defaults, field.name)})
                 continue
             kind, several = value_type(type(defaults), field.name)
             default = getattr(defaults, field.name)
@@ -94,7 +97,9 @@ class Parser(argparse.ArgumentParser):
 def _help(field, default):
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
     text = field.metadata["help"].replace("%", "%%")
-    return text if default is None or isinstance(default, bool) else f"{text} (default: {shown})"
+    if isinstance(default, bool) or (default is None and "default:" in text):
+        return text
+    return f"{text} (default: {'none' if default is None else shown})"
 
 
 def settings_from(arguments, config_class):

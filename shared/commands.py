@@ -16,6 +16,7 @@ from shared.experiment import add_game_argument, game_flag, of_run
 from shared.trained import add_weights_arguments, load_trained
 
 EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
+CHOICES = ("game", "preset", "engine")  # what else a run is known by, beside its settings
 FINAL_EPISODES = 100  # random games in the evaluation that ends a training
 
 
@@ -29,19 +30,8 @@ def train(argv, package, experiments):
 
     Returns the exit status.
     """
-    chosen, config = _what_to_train(argv, package, experiments)
-    experiment = experiments[config["game"]]
-    parser = Parser(
-        f"{package}.train",
-        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {game_flag(experiments)} "
-        f"{experiment.name} --preset {config['preset']}.",
-    )
-    _add_choices(parser, experiments, experiment.engines)
-    parser.set_defaults(**{name: config[name] for name in ("game", "preset", "engine")})
-    parser.add_settings(config["settings"])
-    arguments = parser.parse_args(argv)
-    settings = settings_from(arguments, experiment.settings_class)
-
+    chosen, config, arguments, settings = _parsed(argv, package, experiments)
+    experiment = experiments[arguments.game]
     if chosen.resume is None:
         out = arguments.out or runs.new_folder(
             package, f"{experiment.name.replace('/', '-')}-{arguments.preset}-seed{settings.seed}"
@@ -55,10 +45,43 @@ def train(argv, package, experiments):
         return _train(run, experiment, settings, arguments.engine, config)
 
 
+def refuse_another(config, argv, package, experiments, path):
+    """Raise `UserError` unless a run is the one that `train` would make.
+
+    Args:
+        config: of the run.
+        argv, package, experiments: as for `train`; no run to resume is named.
+        path: of the run, for the complaint.
+    """
+    _, settings = of_run(config, package, experiments, path)
+    _, _, arguments, wanted = _parsed(argv, package, experiments)
+    for name, found, value in _differences({**config, "settings": settings}, arguments, wanted):
+        raise UserError(
+            f"{path}: a run with {flag(name)} {found}, where {value} is wanted; remove it, or let the runs go to "
+            "another folder"
+        )
+
+
+def _parsed(argv, package, experiments):
+    """What `_what_to_train` returns, then all the arguments and the settings that they make."""
+    chosen, config = _what_to_train(argv, package, experiments)
+    experiment = experiments[config["game"]]
+    parser = Parser(
+        f"{package}.train",
+        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {game_flag(experiments)} "
+        f"{experiment.name} --preset {config['preset']}.",
+    )
+    _add_choices(parser, experiments, experiment.engines)
+    parser.set_defaults(**{name: config[name] for name in CHOICES})
+    parser.add_settings(config["settings"], fixed=experiment.fixed)
+    arguments = parser.parse_args(argv)
+    return chosen, config, arguments, settings_from(arguments, experiment.settings_class)
+
+
 def _what_to_train(argv, package, experiments):
     """The choices that decide the other flags' defaults: from the arguments, or from the run to resume."""
     first = Parser(f"{package}.train", "", add_help=False)
-    _add_choices(first, experiments, next(iter(experiments.values())).engines)
+    _add_choices(first, experiments, list(dict.fromkeys(e for x in experiments.values() for e in x.engines)))
     chosen, _ = first.parse_known_args(argv)
     if chosen.resume == "":
         chosen.resume = chosen.out or runs.latest_run(package, finished=False)
@@ -82,7 +105,7 @@ def _add_choices(parser, experiments, engines):
     parser.add_argument(
         "--preset", choices=presets, default=presets[0], help=f"settings as published, or ours (default: {presets[0]})"
     )
-    if len(engines) > 1:
+    if any(len(experiment.engines) > 1 for experiment in experiments.values()):
         parser.add_argument(
             "--engine",
             choices=engines,
@@ -119,14 +142,18 @@ def _config(package, arguments, settings, argv):
 
 
 def _refuse_other_settings(arguments, settings, config, game_flag):
-    now = {name: getattr(arguments, name) for name in ("game", "preset", "engine")} | dataclasses.asdict(settings)
-    then = {name: config[name] for name in ("game", "preset", "engine")} | dataclasses.asdict(config["settings"])
-    for name, value in now.items():
-        if value != then[name]:
-            raise UserError(
-                f"{game_flag if name == 'game' else flag(name)} {value}: this run was begun with {then[name]}; leave "
-                "the flag out, or start another run"
-            )
+    for name, found, value in _differences(config, arguments, settings):
+        raise UserError(
+            f"{game_flag if name == 'game' else flag(name)} {value}: this run was begun with {found}; leave the flag "
+            "out, or start another run"
+        )
+
+
+def _differences(config, arguments, settings):
+    """In what a run, by its config, is not what is asked for: a list of names, each with what it is and should be."""
+    then = {name: config[name] for name in CHOICES} | dataclasses.asdict(config["settings"])
+    now = {name: getattr(arguments, name) for name in CHOICES} | dataclasses.asdict(settings)
+    return [(name, then[name], value) for name, value in now.items() if then[name] != value]
 
 
 def _train(run, experiment, settings, engine, config):
@@ -155,13 +182,14 @@ def _train(run, experiment, settings, engine, config):
     storage.save_architecture(model, run.path / "model.yaml")
     plotting.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, x_label=experiment.unit)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
+    span = "in all" if config is not None else "since it was resumed"
     last = figure.of(outcome.scores[-training.WINDOW :])
     run.finish({**result, "final_training_score": float(last), "steps": outcome.steps, "seconds": outcome.seconds})
     print(
         f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {figure.format.format(last)}\n"
         f"{experiment.describe(result)}\n"
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
-        f"{time.monotonic() - began:.1f} s in all; everything is in {run.path}\n"
+        f"{time.monotonic() - began:.1f} s {span}; everything is in {run.path}\n"
         f"watch it: python -m {experiment.package}.play --weights {weights}"
     )
     return 0

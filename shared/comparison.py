@@ -1,32 +1,43 @@
 """The same training over several seeds: runs made once and used again, and their curves side by side."""
 
-import json
 import subprocess
 import sys
 
 import numpy as np
 
+from shared.commands import refuse_another
+from shared.errors import UserError
 from shared.plotting import Curve
 from shared.runs import Run
 
 POINTS = 120  # of a curve, common to all seeds
 
 
-def train_once(out, package, flags, seed):
+def train_once(out, package, experiments, flags, seed):
     """Train with one seed by the package's own command, unless the run is finished already.
 
     Args:
         out: the run's folder.
         package: such as `"catch_dqn"`.
+        experiments: its `EXPERIMENTS`.
         flags: of its `train`, a list of words.
         seed: of the run.
 
-    Returns the rows of its metrics and its summary. Raises `subprocess.CalledProcessError` if the training fails.
+    Returns the rows of its metrics and its summary.
+
+    Raises:
+        UserError: if the training fails, or the finished run is of other settings.
     """
-    if not (out / "summary.json").exists():
-        command = [sys.executable, "-m", f"{package}.train", *flags, "--seed", str(seed), "--out", str(out)]
-        subprocess.run([*command, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
-    return Run(out).read_metrics(), json.loads((out / "summary.json").read_text())
+    run, argv = Run(out), [*flags, "--seed", str(seed)]
+    if run.finished:
+        refuse_another(run.read_config(), argv, package, experiments, out)
+    else:
+        command = [sys.executable, "-m", f"{package}.train", *argv, "--out", str(out), "--overwrite"]
+        training = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if training.returncode:
+            raise UserError(f"training with {' '.join(argv)} failed: {(training.stderr.splitlines() or ['?'])[-1]}")
+        sys.stderr.write(training.stderr)  # its warnings
+    return run.read_metrics(), run.read_summary()
 
 
 def curve(label, runs, x, column, log_x=False):

@@ -80,6 +80,7 @@ class Experiment:
 
     method = "a DQN"  # what learns it
     engines = ("compiled", "readable")  # the loops that there are; the first one is the default
+    fixed = ()  # names of settings that mean nothing to it, and have no flag
     panels = None  # the charts of its learning curve, `shared.plotting.Panel`s; None: the usual ones
 
     package: str  # such as "catch_dqn"; runs go to runs/<package>/

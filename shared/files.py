@@ -104,6 +104,17 @@ def write_together(contents):
                 temporary.unlink()
 
 
+def check_place(path):
+    """Raise the `UserError` that `write_bytes` would raise, as far as it is known before writing."""
+    try:
+        place = Path(os.path.realpath(path))
+        _refuse_special(path, place)
+        if not os.access(place.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "not allowed")
+    except OSError as error:
+        raise user_error(path, error) from None
+
+
 def _refuse_special(path, place):
     """A rename would put a file where a folder, a pipe or a device stands."""
     if place.is_dir():

@@ -51,6 +51,10 @@ class Keyboard:
         self.actions, self.idle = actions, idle
         self.keys = []  # pressed during the last frame; `play_episodes` sets it
 
+    def begin(self):
+        """A new game starts: forget what was pressed in the last one."""
+        self.keys = []
+
     def __call__(self, observation):
         """The action for the keys pressed since the last frame; what to observe is on the screen."""
         return next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
@@ -160,7 +164,10 @@ def recordings(arguments):
             raise UserError(f"--{suffix[1:]} {path}: give a name that ends in {suffix}")
         if path is not None and getattr(arguments, "human", False):
             raise UserError(f"--{suffix[1:]} {path}: only an agent's games are recorded; leave out --human")
-    return [path for path in asked.values() if path is not None]
+    paths = [path for path in asked.values() if path is not None]
+    for path in paths:
+        check_recording(path)
+    return paths
 
 
 def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
@@ -183,6 +190,8 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
     person = isinstance(policy, Keyboard)
     for number in range(1, episodes + 1):
         observation, _ = env.reset(seed=seed if number == 1 else None)
+        if person:
+            policy.begin()
         heading = f"game {number} of {episodes}"
         score, steps, over = 0.0, 0, False
         while not over:
@@ -281,13 +290,20 @@ def record(path, env, policy, *, episodes, fps, seed):
 
     Raises `UserError` for another ending of the name, or when the file cannot be written.
     """
-    encode = {GIF: _gif, MP4: _mp4}.get(Path(path).suffix.lower())
-    if encode is None:
-        raise UserError(f"{path}: unknown kind of animation; give a name that ends in {GIF} or {MP4}")
+    check_recording(path)
     played = []
-    data = encode(_frames(env, policy, episodes, seed, max(1, round(HOLD_SECONDS * fps)), played), fps)
+    data = ENCODERS[Path(path).suffix.lower()](
+        _frames(env, policy, episodes, seed, max(1, round(HOLD_SECONDS * fps)), played), fps
+    )
     files.write_bytes(path, data)
     return played
+
+
+def check_recording(path):
+    """Raise the `UserError` of `record`, as far as it can be known before a game is played."""
+    if Path(path).suffix.lower() not in ENCODERS:
+        raise UserError(f"{path}: unknown kind of animation; give a name that ends in {GIF} or {MP4}")
+    files.check_place(path)
 
 
 def _frames(env, policy, episodes, seed, hold, played):
@@ -345,3 +361,6 @@ def _even(pixels):
     """The picture with its last row and column doubled where their number is odd."""
     rows, columns = pixels.shape[:2]
     return np.pad(pixels, ((0, rows % 2), (0, columns % 2), (0, 0)), mode="edge")
+
+
+ENCODERS = {GIF: _gif, MP4: _mp4}

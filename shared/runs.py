@@ -90,16 +90,23 @@ class Run:
 
     def read_config(self):
         """What `config.json` says."""
-        path = self.path / CONFIG
+        return self._read_json(CONFIG)
+
+    def read_summary(self):
+        """What `summary.json` says."""
+        return self._read_json(SUMMARY)
+
+    def _read_json(self, name):
+        path = self.path / name
         try:
-            config = json.loads(path.read_text())
+            held = json.loads(path.read_text())
         except FileNotFoundError as error:
-            raise UserError(f"{self.path}: holds no run ({CONFIG} is missing); give the folder of a run") from error
+            raise UserError(f"{self.path}: holds no run ({name} is missing); give the folder of a run") from error
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({error}); start a new run with --out") from error
-        if not isinstance(config, dict):
-            raise UserError(f"{path}: not the config of a run; start a new run with --out")
-        return config
+        if not isinstance(held, dict):
+            raise UserError(f"{path}: not of a run; start a new run with --out")
+        return held
 
     def write_json(self, name, value):
         """Write a JSON object as a file of the run."""

@@ -15,14 +15,14 @@ class Settings:
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     episodes: int = option(
-        1000, "games to play, counted from --learning-starts on where that is in steps, else from the first", low=1
+        1000, "whole games to train for, counted from --learning-starts on where that is in steps, else all", low=1
     )
     steps: int | None = option(None, "environment steps after which training ends, if not before", low=1)
     games: int = option(1, "games played side by side", low=1)
-    time_limit: int | None = option(None, "environment steps after which a game is cut (default: none)", low=1)
+    time_limit: int | None = option(None, "environment steps after which a game is cut", low=1)
     truncation: str = option(
         "bootstrap",
-        "after a cut by the time limit the world goes on, or (a quirk of T3 and T4) has ended",
+        "after a cut by the time limit the world goes on, or (a quirk of T3, T4 and T5) has ended",
         choices=("bootstrap", "terminal"),
     )
     hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)

@@ -44,10 +44,13 @@ def test_compiled_float32_steps_stay_within_a_millionth():
     assert np.mean(np.asarray(our_end) != end) < 1e-3  # those that rounding puts on the other side of the limit
 
 
-def test_starts_are_gymnasiums_range():
+def test_starts_are_in_gymnasiums_range():
     random = np.random.default_rng(2).random((5000, 4), dtype=np.float32)
     draws = np.vstack([random, np.zeros((1, 4), np.float32)])
     numbers = np.stack(GAME.reset(np, draws), axis=-1)
-    assert numbers.min() == np.float32(-0.05)
+    env = gymnasium.make("CartPole-v1")
+    theirs = np.stack([env.reset(seed=seed)[0] for seed in range(500)])
+    assert numbers.min() == np.float32(-0.05) < theirs.min()
+    assert 0.049 < theirs.max() <= 0.05
     assert 0.049 < numbers.max() <= 0.05
     np.testing.assert_array_equal(GAME.observe(np, GAME.reset(np, draws)), numbers.astype(np.float32))

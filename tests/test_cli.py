@@ -58,7 +58,7 @@ CONFIGS = {
     '{"experiment": "catch_dqn", "game": "chess", "settings": {}}': "not the config of a run (KeyError('chess'))",
     '{"experiment": "catch_dqn", "game": "catch", "settings": []}': "not the config of a run",
     '{"experiment": "catch_dqn", "game": "catch"}': "not the config of a run (KeyError('settings'))",
-    '["catch"]': "not the config of a run",
+    '["catch"]': "not of a run",
     "{": "cannot be read",
 }
 
