@@ -43,25 +43,15 @@ def view(env):
 
 
 class Push(Keyboard):
-    """Hands on the cart: it is pushed the way of the last key, and to and fro until there was one."""
+    """Hands on the cart: it is pushed the way of the last key. The first key starts a game."""
 
     def __init__(self):
-        super().__init__({"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}, idle=None)
-        self.begin()
-
-    def begin(self):
-        """A new game starts: no key has been pressed in it."""
-        super().begin()
-        self._last, self._pressed = LEFT, False
+        super().__init__({"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}, idle=LEFT, waits=True)
 
     def __call__(self, observation):
         """The way of the last key."""
-        key = super().__call__(observation)
-        if key is not None:
-            self._last, self._pressed = key, True
-        elif not self._pressed:
-            self._last = RIGHT if self._last == LEFT else LEFT
-        return self._last
+        self.idle = super().__call__(observation)
+        return self.idle
 
 
 STAGE = Stage(
@@ -69,7 +59,7 @@ STAGE = Stage(
     verdict=lambda episode: f"{episode.score:.0f} steps",
     tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
     keyboard=Push,
-    keys="arrows or h/l",
+    keys="arrows or h/l: start, push",
     fps=50.0,
     human_fps=10.0,
     half_blocks=True,

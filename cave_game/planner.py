@@ -31,19 +31,21 @@ class Planner:
     """A player for `cave_game.flights.fly`: it plans a way through the whole screen, and again every 12 steps."""
 
     def __init__(self):
-        self._plans = {}  # number of the cave -> (distance at which it looked, actions from there on)
+        self._plans = {}  # number of the cave -> (what the craft will be: distance, height, speed; the actions left)
 
     def __call__(self, state):
         """The action for each of N games, int32 [N]."""
         return np.array([self._action(cave, state) for cave in range(len(state.height))], np.int32)
 
     def _action(self, cave, state):
-        distance = int(state.distance[cave])
-        looked, actions = self._plans.get(cave, (0, ()))
-        if not 0 <= distance - looked < len(actions):
-            looked, actions = distance, plan(state, cave)[:LOOK_EVERY]
-            self._plans[cave] = looked, actions
-        return actions[distance - looked]
+        craft = distance, height, speed = tuple(int(x[cave]) for x in (state.distance, state.height, state.speed))
+        expected, actions = self._plans.get(cave, (None, []))
+        if craft != expected or not actions:  # another flight, or the plan has been flown
+            actions = plan(state, cave)[:LOOK_EVERY]
+        action, *rest = actions
+        speed = accelerate(speed, action)
+        self._plans[cave] = (distance + 1, max(0, height + speed), speed), rest
+        return action
 
 
 def plan(state, cave=0):

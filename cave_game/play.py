@@ -4,7 +4,7 @@ import numpy as np
 
 from cave_game.envs import cells, picture
 from cave_game.experiment import EXPERIMENTS
-from cave_game.game import HELD, MARGIN, RELEASED, ROWS, TIME_LIMIT
+from cave_game.game import HELD, MARGIN, RELEASED, ROWS
 from shared.cli import command
 from shared.playback import Keyboard, Stage, play
 
@@ -16,23 +16,21 @@ GLYPHS = np.array([list(" .oX"), list("'#oX"), list("@@@X"), list("XXXX")])
 
 
 class Button(Keyboard):
-    """The space bar as the button of the craft; key repeat keeps it pressed.
-
-    Until a person has pressed it for the first time the craft hovers: the first game does not end before it began.
-    """
+    """The space bar as the button of the craft; key repeat keeps it pressed. The first press starts a flight."""
 
     def __init__(self):
-        super().__init__({" ": HELD}, idle=RELEASED)
-        self._frames_left = None
-        self._hover = RELEASED
+        super().__init__({" ": HELD}, idle=RELEASED, waits=True)
+        self._frames_left = 0
+
+    def begin(self):
+        """A new flight: the button is not held."""
+        super().begin()
+        self._frames_left = 0
 
     def __call__(self, observation):
         """Held for a moment after each press of the space bar."""
         if super().__call__(observation) == HELD:
             self._frames_left = HELD_FRAMES
-        if self._frames_left is None:
-            self._hover = RELEASED if self._hover == HELD else HELD
-            return self._hover
         self._frames_left -= 1
         return HELD if self._frames_left >= 0 else RELEASED
 
@@ -48,14 +46,15 @@ STAGES = {
     "cave": Stage(
         view=view,
         verdict=lambda episode: (
-            "through!" if episode.score == TIME_LIMIT else f"crashed after {episode.score:.0f} steps"
+            "through!" if episode.score == episode.steps else f"crashed after {episode.score:.0f} steps"
         ),
         tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
         keyboard=Button,
-        keys="hold or tap the space bar to rise",
+        keys="space bar: start, rise",
         fps=30.0,
         human_fps=15.0,
         half_blocks=True,
+        counter="steps",
         every=2,
     )
 }

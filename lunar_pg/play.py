@@ -4,7 +4,7 @@ import numpy as np
 
 from lunar_pg.experiment import EXPERIMENTS
 from shared.cli import Parser, command, settings_from
-from shared.playback import GIF, PlayConfig, Small, add_recording_arguments, record, recordings, watch
+from shared.playback import GIF, PlayConfig, Small, add_recording_arguments, cut_after, record, recordings, watch
 from shared.trained import add_weights_arguments, load_trained
 
 EVERY = 2  # a window and a GIF show every second picture; a GIF also every second pixel, to be small
@@ -24,7 +24,7 @@ def main(argv):
     trained = load_trained(arguments, "lunar_pg", EXPERIMENTS)
     print(f"policy: {trained.weights}", flush=True)
 
-    env = trained.experiment.env(trained.settings, render_mode="rgb_array")
+    env = cut_after(trained.experiment.env(trained.settings, render_mode="rgb_array"), config.time_limit)
     fps = config.fps or env.metadata["render_fps"]
     options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:

@@ -68,8 +68,8 @@ def _parsed(argv, package, experiments):
     experiment = experiments[config["game"]]
     parser = Parser(
         f"{package}.train",
-        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {game_flag(experiments)} "
-        f"{experiment.name} --preset {config['preset']}.",
+        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of "
+        f"{f'{game_flag(experiments)} {experiment.name} ' if len(experiments) > 1 else ''}--preset {config['preset']}.",
     )
     _add_choices(parser, experiments, experiment.engines)
     parser.set_defaults(**{name: config[name] for name in CHOICES})
@@ -180,7 +180,8 @@ def _train(run, experiment, settings, engine, config):
     weights = run.path / experiment.weights_name
     storage.save_weights(model, weights)
     storage.save_architecture(model, run.path / "model.yaml")
-    plotting.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, x_label=experiment.unit)
+    axis = ("episodes", experiment.unit) if settings.steps is None else ("steps", "environment steps")
+    plotting.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
     span = "in all" if config is not None else "since it was resumed"
     last = figure.of(outcome.scores[-training.WINDOW :])

@@ -49,8 +49,9 @@ def check_limits(config):
             too_low = low is not None and not value >= low
             too_high = high is not None and not value <= high
             if too_low or too_high or (isinstance(value, float) and not math.isfinite(value)):
-                limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
-                raise UserError(f"{flag(field.name)} {value}: out of range; give a value {limits}")
+                limits = f"a value from {low} to {high}" if high is not None else f"a value of at least {low}"
+                limits = "a finite number" if low is None else limits
+                raise UserError(f"{flag(field.name)} {value}: out of range; give {limits}")
 
 
 def from_json(config_class, values):

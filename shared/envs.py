@@ -53,9 +53,11 @@ class GameEnv(gymnasium.Env):
         return self._observation(), {}
 
     def step(self, action):
-        """Play one action; returns Gymnasium's five values."""
+        """Play one action; returns Gymnasium's five values. Raises `ValueError` for an action that there is not."""
         if self.state is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
+        if not self.action_space.contains(action):
+            raise ValueError(f"action={action!r}: choose a whole number from 0 to {self.action_space.n - 1}")
         self.state, reward, terminated = self.game.step(
             np, self.state, np.array([action], np.int32), self._draws(self.game.step_draws)
         )

@@ -121,17 +121,17 @@ class Experiment:
 
     def optimizer_and_loss(self, settings):
         """The Keras optimizer and loss that the settings name."""
-        from keras.optimizers.schedules import ExponentialDecay, PolynomialDecay
+        from keras.optimizers.schedules import PolynomialDecay
 
         from shared.losses import LOSSES
-        from shared.optimizers import OPTIMIZERS
+        from shared.optimizers import OPTIMIZERS, GeometricDecay
 
         rate = settings.learning_rate
         if settings.learning_rate_decay:
             updates = max(1, settings.learning_rate_decay // settings.train_every)
             end = settings.learning_rate_end
             if settings.learning_rate_by == "factors":
-                rate = ExponentialDecay(rate, updates, end / rate)
+                rate = GeometricDecay(rate, updates, end)
             else:
                 rate = PolynomialDecay(rate, updates, end)
         return OPTIMIZERS[settings.optimizer](rate), LOSSES[settings.loss]()

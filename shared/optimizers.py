@@ -75,6 +75,31 @@ class RMSPropGraves(keras.optimizers.Optimizer):
         }
 
 
+@keras.saving.register_keras_serializable(package="shared")
+class GeometricDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A step size that falls by equal factors until it arrives, and stays: start * (end / start) ** (t / updates).
+
+    (`keras.optimizers.schedules.ExponentialDecay` would go on falling.)
+
+    Args:
+        start, end: the first and the last step size, both above 0.
+        updates: from the one to the other.
+    """
+
+    def __init__(self, start, updates, end):
+        super().__init__()
+        self.start, self.updates, self.end = start, updates, end
+
+    def __call__(self, step):
+        """The step size after so many updates."""
+        part = ops.minimum(ops.cast(step, "float32") / self.updates, 1.0)
+        return self.start * ops.power(self.end / self.start, part)
+
+    def get_config(self):
+        """What `from_config` needs to make an equal one."""
+        return {"start": self.start, "updates": self.updates, "end": self.end}
+
+
 OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
     "rmsprop": keras.optimizers.RMSprop,

@@ -45,15 +45,22 @@ class Keyboard:
     Args:
         actions: dict from key (`"KEY_LEFT"`, `"h"`, `" "`) to action.
         idle: the action when no such key was pressed.
+        waits: every game stands still until its first such key.
     """
 
-    def __init__(self, actions, idle):
-        self.actions, self.idle = actions, idle
+    def __init__(self, actions, idle, waits=False):
+        self.actions, self.idle, self.waits = actions, idle, waits
         self.keys = []  # pressed during the last frame; `play_episodes` sets it
+        self._begun = not waits
 
     def begin(self):
         """A new game starts: forget what was pressed in the last one."""
-        self.keys = []
+        self.keys, self._begun = [], not self.waits
+
+    def ready(self):
+        """Whether the game goes on with the keys pressed since the last frame."""
+        self._begun = self._begun or any(key in self.actions for key in self.keys)
+        return self._begun
 
     def __call__(self, observation):
         """The action for the keys pressed since the last frame; what to observe is on the screen."""
@@ -82,6 +89,9 @@ class PlayConfig:
 
     episodes: int = option(10, "games to play", low=1)
     fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
+    time_limit: int | None = option(
+        None, "environment steps after which a game is cut (default: as the game has it)", low=1
+    )
     seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
 
     def __post_init__(self):
@@ -127,10 +137,12 @@ def play(argv, package, experiments, stages):
 
     fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
     env = experiment.env(settings, render_mode="rgb_array")
+    env = cut_after(env, config.time_limit)
     policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
     options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:
         shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
+        print(f"recording {config.episodes} {experiment.unit}", flush=True)
         played = record(path, shown, policy, **options)
         print(f"recorded: {path}")
     if arguments.window and not paths:
@@ -202,7 +214,7 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
                 return played
             if person:
                 policy.keys = keys
-                if not visible:
+                if not visible or not policy.ready():
                     continue
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
             score, steps, over = score + float(reward), steps + 1, terminated or truncated
@@ -233,7 +245,7 @@ def watch(env, policy, title, *, episodes, fps, seed, every=1):
     try:
         window = Window(title, fps / every)
     except UserError as error:
-        cause = str(error).partition(";")[0]
+        cause = str(error).partition(";")[0].replace('render_mode="human"', "no window")
         raise UserError(f"{cause}; record the games with --gif FILE or --mp4 FILE") from error
     played = []
     for number in range(episodes):
@@ -247,6 +259,11 @@ def watch(env, policy, title, *, episodes, fps, seed, every=1):
         played.append(Episode(score, steps))
     window.close()
     return played
+
+
+def cut_after(env, time_limit):
+    """`env` with its episodes cut after so many steps, if it does not do so sooner; None: as it is."""
+    return env if time_limit is None else gymnasium.wrappers.TimeLimit(env, time_limit)
 
 
 class Small(gymnasium.Wrapper):

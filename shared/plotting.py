@@ -77,7 +77,7 @@ def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title
         figure = "score" if not len(_finite(rows, x, "win_rate")[1]) else "win_rate"
         panels = [panel for panel in PANELS if panel.column in (figure, "loss")]
     drawn = [(panel, *_finite(rows, x, panel.column)) for panel in panels]
-    drawn = [(panel, across, values) for panel, across, values in drawn if len(values)]
+    drawn = [_drawable(*chart) for chart in drawn if len(chart[2])]
     with _style():
         figure, axes = _figure(max(1, len(drawn)))
         for axis, (panel, across, values), colour in zip(axes, drawn, COLOURS, strict=False):
@@ -183,6 +183,13 @@ def smoothed(values, window):
     index = np.arange(len(values))
     low, high = np.maximum(index - before, 0), np.minimum(index + after + 1, len(values))
     return (sums[high] - sums[low]) / (high - low)
+
+
+def _drawable(panel, across, values):
+    """A chart without what a logarithmic axis cannot show: a loss of 0 stands for updates not yet made."""
+    if panel.log and (values > 0).any():
+        across, values = across[values > 0], values[values > 0]
+    return panel, across, values
 
 
 def _finite(rows, x, column):

@@ -8,6 +8,9 @@ from shared.config import check_limits, flag, option
 from shared.errors import UserError
 from shared.schedules import growing, linear
 
+# A uniform float32 takes 2^23 values: in a larger memory some transitions would be drawn noticeably more often.
+MOST_TRANSITIONS = 2**20
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -53,7 +56,7 @@ class Settings:
         "what epsilon falls with: environment steps, episodes, or (a quirk of T3) episodes by growing decrements",
         choices=("steps", "episodes", "growing-episodes"),
     )
-    replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=2**24)
+    replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=MOST_TRANSITIONS)
     replay_states: bool = option(
         False, "replay memory holds the game's states, to observe them when they are drawn: less memory, more work"
     )
@@ -118,8 +121,10 @@ class Settings:
                 "--restore-best: weights that change at every step have not played an episode; give --train-by "
                 "episodes, or --no-restore-best"
             )
-        if self.learning_rate_by == "factors" and not self.learning_rate_end > 0:
-            raise UserError("--learning-rate-by factors: never arrives at 0; give a --learning-rate-end above it")
+        if self.learning_rate_by == "factors":
+            for name in ("learning_rate", "learning_rate_end"):
+                if not getattr(self, name) > 0:
+                    raise UserError(f"{flag(name)} 0: --learning-rate-by factors never gets there; give more than 0")
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
 

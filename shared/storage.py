@@ -31,6 +31,7 @@ LOSS_FUNCTIONS = {"mean_squared_error": "MeanSquaredError", "huber": "Huber"}
 SCHEDULES = {
     "PolynomialDecay": keras.optimizers.schedules.PolynomialDecay,
     "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay,
+    "GeometricDecay": optimizers.GeometricDecay,
     "CosineDecay": keras.optimizers.schedules.CosineDecay,
 }
 # Settings of a Keras layer that change its training only, and that the YAML does not keep.

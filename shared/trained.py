@@ -49,7 +49,7 @@ def load_trained(arguments, package, experiments):
     game = getattr(arguments, "game", None)
     if arguments.model is not None:
         experiment = experiments[game or next(iter(experiments))]
-        return _load_with_model(arguments, experiment, game_flag(experiments))
+        return _load_with_model(arguments, experiment, game_flag(experiments) if len(experiments) > 1 else None)
     weights = arguments.weights or _default_weights(package, experiments, game)
     config, path = _config_beside(weights)
     if config.get("game") and game in (None, config["game"]):
@@ -80,7 +80,7 @@ def _load_with_model(arguments, experiment, flag):
         if tuple(found) != wanted:
             raise UserError(
                 f"{arguments.model}: the model {what} arrays of shape {tuple(found)}, {experiment.name} wants {wanted}"
-                f"; give the game it was trained for with {flag}, or another model"
+                f"; give {f'what it was trained for with {flag}, or ' if flag else ''}another model"
             )
     return Trained(experiment, settings, model, arguments.weights or arguments.model)
 

@@ -149,7 +149,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                 warned = True
                 progress.say(
                     f"warning: values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
-                    "training diverges; try a smaller --learning-rate or a target network (--target-sync)"
+                    f"training diverges; try a smaller --learning-rate{_steadier_target(settings)}"
                 )
             if signals.status is not None:
                 save()
@@ -186,6 +186,13 @@ def _pieces(before, state, trace, last):
         then = state._replace(steps=first + taken * here.stop // rows, episodes=max(0, int(state.episodes) - to_come))
         pieces.append((then, type(trace)(*(column[here] for column in trace))))
     return pieces
+
+
+def _steadier_target(settings):
+    """What else would keep values from running away, as the end of a warning."""
+    if not getattr(settings, "target_sync", 1):
+        return " or a target network (--target-sync)"
+    return " or --first-target copied" if getattr(settings, "first_target", "") == "shared" else ""
 
 
 def _refuse_infinite(trace, steps_before, settings, run):

@@ -87,8 +87,9 @@ def test_planner_starts_anew_with_a_new_cave():
     player, state = Planner(), start()
     for _ in range(5):
         state, _, _ = GAME.step(np, state, player(state), np.full((1, 1), 0.5, np.float32))
-    again = start()._replace(height=np.array([10 * QUARTERS], np.int32))
-    assert player(again)[0] == plan(again)[0] == RELEASED
+    for row in (10, 30):
+        again = start()._replace(height=np.array([row * QUARTERS], np.int32))
+        assert player(again)[0] == plan(again)[0] == (RELEASED if row == 10 else HELD)
 
 
 def test_random_player_obeys_its_seed():

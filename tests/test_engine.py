@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from cartpole_dqn.experiment import EXPERIMENTS
 from catch_dqn.agent import Agent
 from shared.engine import Engine
 from shared.errors import UserError
@@ -324,3 +325,25 @@ def test_agent_takes_any_environment_with_discrete_actions():
     assert all(episode.score == episode.length for episode in episodes)
     assert agent.remembered == sum(episode.length for episode in episodes)
     assert agent.discount_t[: agent.remembered].tolist().count(0.0) == 3
+
+
+@pytest.mark.parametrize(("games", "n_step"), [(1, 1), (4, 3)])
+def test_surprise_is_how_far_off_the_value_of_each_transition_was(games, n_step):
+    """While nothing is learned, what the network says now is what it said when the transition was made."""
+    capacity = 60 * games
+    settings = Settings(
+        games=games, n_step=n_step, prioritized=True, replay_capacity=capacity, learning_starts=10**6, discount=0.9
+    )
+    experiment = EXPERIMENTS["dqn"]
+    engine = Engine(
+        experiment.game(None), experiment.model(experiment.presets["tutorial"]), keras.optimizers.SGD(), "mse", settings
+    )
+    state, trace = engine.run(engine.start(), max_steps=2 * capacity + 7 * games)
+    assert trace.ended.sum() > 3  # and the ring has gone round
+    memory = state.replay
+    taken = np.take_along_axis(np.asarray(engine.online(memory.s_tm1)), np.asarray(memory.a_tm1)[:, None], axis=1)[:, 0]
+    target = memory.r_t + memory.discount_t * np.max(engine.online(memory.s_t), axis=1)
+    oldest_first = np.roll(np.arange(capacity), -(int(state.steps) % capacity))
+    known, unknown = oldest_first[: -n_step * games], oldest_first[-n_step * games :]
+    np.testing.assert_allclose(state.surprise.error.numpy()[known], np.abs(target - taken)[known], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(state.surprise.error.numpy()[unknown], 0.0)

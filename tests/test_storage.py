@@ -16,7 +16,7 @@ from cartpole_dqn.experiment import EXPERIMENTS
 from shared import storage
 from shared.errors import UserError
 from shared.losses import ClippedHuber
-from shared.optimizers import RMSPropGraves
+from shared.optimizers import GeometricDecay, RMSPropGraves
 
 STATES = np.random.default_rng(7).random((5, 8, 8, 1)).astype("float32")  # [B, H, W, C]
 TARGETS = np.random.default_rng(8).random((5, 3)).astype("float32")  # [B, A]
@@ -137,6 +137,7 @@ TRAINING = {
     "sgd, by name": lambda: ("sgd", "mse"),
     "rmsprop, centered": lambda: (keras.optimizers.RMSprop(1e-3, centered=True, momentum=0.9), "huber"),
     "adam, decaying": lambda: (keras.optimizers.Adam(decaying(), clipnorm=1.0), keras.losses.MeanSquaredError("sum")),
+    "adam, decaying by factors": lambda: (keras.optimizers.Adam(GeometricDecay(1e-2, 10, 1e-4)), "mse"),
     "nadam, huber with a delta": lambda: (keras.optimizers.Nadam(), keras.losses.Huber(delta=0.25)),
 }
 

@@ -185,7 +185,8 @@ def test_tuned_preset_wins_from_every_start(catch):
 
 
 @pytest.mark.parametrize(
-    ("by", "end", "expected"), [("differences", 0.0, [0.1, 0.05, 0.0]), ("factors", 0.001, [0.1, 0.01, 0.001])]
+    ("by", "end", "expected"),
+    [("differences", 0.0, [0.1, 0.05, 0.0, 0.0]), ("factors", 0.001, [0.1, 0.01, 0.001, 0.001])],
 )
 def test_step_sizes_fall_by_equal_differences_or_factors(catch, small, by, end, expected):
     settings = dataclasses.replace(
@@ -193,7 +194,7 @@ def test_step_sizes_fall_by_equal_differences_or_factors(catch, small, by, end, 
     )
     optimizer, _ = catch.optimizer_and_loss(settings)
     found = []
-    for updates in (0, 50, 100):  # 400 steps with an update every 4
+    for updates in (0, 50, 100, 200):  # 400 steps with an update every 4, and as many again
         optimizer.iterations.assign(updates)
         found.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
