@@ -152,8 +152,10 @@ def sample(replay, added, draws, surprise=None):
     """B transitions drawn with replacement; while memory holds fewer than B, each of those once.
 
     Drawn uniformly, or, given `surprise`, by their error: of `CANDIDATES` drawn uniformly one is picked in proportion
-    to its error plus their mean error. This is prioritized replay (Schaul et al. 2016) by resampling (Rubin 1987): it
-    needs no tree of sums, and the weights that make up for it are at most 2.
+    to its error plus their mean error. This is the idea of prioritized replay (Schaul et al. 2016) by resampling (Rubin
+    1987): it needs no tree of sums, and the weights that make up for it are at most 2. Unlike theirs, an error is the
+    one that there was when the transition was made: it is not renewed when the transition is learned from. There are no
+    exponents; the weights make up for all of it (their beta is 1).
 
     Args:
         replay: the memory.

@@ -332,7 +332,13 @@ def test_surprise_is_how_far_off_the_value_of_each_transition_was(games, n_step)
     """While nothing is learned, what the network says now is what it said when the transition was made."""
     capacity = 60 * games
     settings = Settings(
-        games=games, n_step=n_step, prioritized=True, replay_capacity=capacity, learning_starts=10**6, discount=0.9
+        games=games,
+        n_step=n_step,
+        prioritized=True,
+        replay_capacity=capacity,
+        learning_starts=10**6,
+        discount=0.9,
+        epsilon_end=1.0,
     )
     experiment = EXPERIMENTS["dqn"]
     engine = Engine(

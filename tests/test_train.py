@@ -200,6 +200,8 @@ def test_step_sizes_fall_by_equal_differences_or_factors(catch, small, by, end, 
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_step_sizes_that_fall_by_factors_cannot_fall_to_nothing(small):
-    with pytest.raises(UserError, match="--learning-rate-end above it"):
-        dataclasses.replace(small, learning_rate_decay=400, learning_rate_by="factors")
+@pytest.mark.parametrize("name", ["learning_rate", "learning_rate_end"])
+def test_step_sizes_that_fall_by_factors_cannot_come_from_or_fall_to_nothing(small, name):
+    falling = {"learning_rate_end": 1e-4, "learning_rate_decay": 400, "learning_rate_by": "factors"}
+    with pytest.raises(UserError, match=f"{name.replace('_', '-')} 0: .* give more than 0"):
+        dataclasses.replace(small, **falling | {name: 0.0})
