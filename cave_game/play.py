@@ -50,7 +50,7 @@ STAGES = {
         ),
         tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
         keyboard=Button,
-        keys="space bar: start, rise",
+        keys="the space bar starts and lifts",
         fps=30.0,
         human_fps=15.0,
         half_blocks=True,

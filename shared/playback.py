@@ -142,7 +142,7 @@ def play(argv, package, experiments, stages):
     options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:
         shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
-        print(f"recording {config.episodes} {experiment.unit}", flush=True)
+        print(f"recording {path}", flush=True)
         played = record(path, shown, policy, **options)
         print(f"recorded: {path}")
     if arguments.window and not paths:
