@@ -75,6 +75,11 @@ def test_an_agents_flight_is_recorded(tmp_path):
         assert picture.n_frames > 5
 
 
+def test_flights_are_cut_where_asked(capsys):
+    assert play.main(["--episodes", "2", "--time-limit", "7", "--gif", "flight.gif"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "steps survived: 7, 7"
+
+
 def presses(button, *frames):
     """What a button says in frames in which these keys came."""
     actions = []

@@ -263,3 +263,11 @@ def test_pictures_show_the_crash():
     assert pixels.shape == (384, 384, 3)
     assert tuple(pixels[8 * top, 64]) == (239, 71, 72)
     assert env.unwrapped.render_text(state).splitlines()[top][7:11] == "#XX#"
+
+
+@pytest.mark.parametrize("action", [2, -1, 1.5, None])
+def test_an_action_that_there_is_not_is_refused(action):
+    env = gymnasium.make("cave_game/Cave-v0").unwrapped
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="choose a whole number from 0 to 1"):
+        env.step(action)
