@@ -4,8 +4,8 @@
   compiled loop, its compilation, and Stable-Baselines3's DQN (where it is installed) at the same settings.
 - `published`: T5's network in training over seeds, with T5's own figures: `docs/images/cartpole-neural.png`. Takes the
   runs of `python -m cartpole_dqn.compare`.
-- `values`: what `naive`, the same with random actions in training, and `dqn` say of both actions as the pole leans:
-  `docs/images/cartpole-values-*.png`.
+- `values`: what `naive`, the same with random actions in training, and the tuned `dqn` say of both actions as the pole
+  leans: `docs/images/cartpole-values-*.png`.
 """
 
 import argparse
@@ -137,13 +137,13 @@ def values(repeats):
         raise UserError(f"{IMAGES}: no such folder; run this in the root of the project")
     from shared.plotting import Curve, Panel, bands
 
-    for name, variant, changes, limits in (
-        ("naive", "naive", {}, (-0.1, 1.2)),
-        ("naive-exploring", "naive", {"epsilon": 1.0, "epsilon_end": 1.0}, (-0.1, 1.2)),
-        ("dqn", "dqn", {}, (None, None)),
+    for name, variant, preset, changes, limits in (
+        ("naive", "naive", "tutorial", {}, (-0.1, 1.2)),
+        ("naive-exploring", "naive", "tutorial", {"epsilon": 1.0, "epsilon_end": 1.0}, (-0.1, 1.2)),
+        ("dqn", "dqn", "tuned", {}, (None, None)),
     ):
         experiment = EXPERIMENTS[variant]
-        settings = dataclasses.replace(experiment.presets["tutorial"], **changes)
+        settings = dataclasses.replace(experiment.presets[preset], **changes)
         engine = experiment.engine(settings)
         state = engine.start()
         while not engine.finished(state):
