@@ -269,17 +269,21 @@ def _name_lines(axis, ends):
     axis.figure.draw_without_rendering()  # settles the layout, so that values can be turned into points
     to_points = 72 / axis.figure.dpi
     spacing = 12.0  # points from one name to the next
-    heights = [axis.transData.transform((0, y))[1] * to_points for y, *_ in ends]
-    floor = -math.inf
-    for index in np.argsort(heights):
-        y, label, colour = ends[index]
-        height = max(heights[index], floor)
-        floor = height + spacing
+    wanted = [axis.transData.transform((0, y))[1] * to_points for y, *_ in ends]
+    heights, order = list(wanted), np.argsort(wanted)
+    floor, ceiling = -math.inf, axis.bbox.y1 * to_points
+    for index in order:
+        heights[index] = max(heights[index], floor)
+        floor = heights[index] + spacing
+    for index in order[::-1]:
+        heights[index] = min(heights[index], ceiling)
+        ceiling = heights[index] - spacing
+    for height, before, (y, label, colour) in zip(heights, wanted, ends, strict=True):
         axis.annotate(
             label,
             (1, y),
             xycoords=("axes fraction", "data"),
-            xytext=(6, height - heights[index]),
+            xytext=(6, height - before),
             textcoords="offset points",
             va="center",
             color=colour,
