@@ -3,9 +3,9 @@
     Q(s_tm1, a_tm1) → r_t + discount max_a Q(s_t, a)
 
 for 32 transitions at a time, drawn from the last 2000: neighbouring transitions are alike, and a network that sees
-nothing else for a while forgets the rest. T4 learns once an episode, from episode 51 on (the first one is 0), ends with
-the weights that played the best episode, and has other settings than T5: above all a discount of 0.95 in place of 0.6,
-which is worth as much as memory (docs/cartpole.md), and units that are elu, Nadam, and a larger step.
+nothing else for a while forgets the rest. T4 learns once an episode, from episode 51 on (the first one is 0), and ends
+with the weights that played the best episode. It also has other settings than T5: a discount of 0.95 in place of 0.6,
+elu units, Nadam and a larger step (docs/cartpole.md tells what the discount and the memory are worth).
 
 `tuned` plays ten games side by side and learns once every ten steps, from returns of eight steps (a fall is the
 outcome of what was done a few steps before) and with step sizes that fall to nothing: Q-learning with a network does
