@@ -298,10 +298,10 @@ def test_games_side_by_side_fill_memory_in_blocks(catch, small):
 
 
 def test_a_memory_that_cannot_fit_is_refused_before_it_is_made(catch, small):
-    with pytest.raises(UserError, match=r"--replay-capacity 16777216: needs .* GiB; give at most \d+"):
+    with pytest.raises(UserError, match=r"--replay-capacity 1048576: needs .* GiB; give at most \d+"):
         Engine(
             BigGame(), catch.model(small), keras.optimizers.SGD(), keras.losses.MeanSquaredError(),
-            dataclasses.replace(small, replay_capacity=2**24),
+            dataclasses.replace(small, replay_capacity=2**20),
         )  # fmt: skip
 
 
