@@ -1,7 +1,8 @@
 """CartPole's figures: `python -m benchmarks.cartpole speed`, `published` or `values`.
 
 - `speed`: ten games side by side, 120-84 units, batch 128, an update every 10 environment steps, 500,000 steps: the
-  compiled loop, its compilation, and Stable-Baselines3's DQN (where it is installed) at the same settings.
+  compiled loop, its compilation, its matrix products alone in NumPy, and Stable-Baselines3's DQN at the same settings,
+  where it is installed.
 - `published`: T5's network in training over seeds, with T5's own figures: `docs/images/cartpole-neural.png`. Takes the
   runs of `python -m cartpole_dqn.compare`.
 - `values`: what `naive`, the same with random actions in training, and the tuned `dqn` say of both actions as the pole
@@ -11,6 +12,7 @@
 import argparse
 import dataclasses
 import importlib.util
+import itertools
 import statistics
 import time
 from pathlib import Path
@@ -63,6 +65,29 @@ def compiled_seconds():
     return time.perf_counter() - began - compilation, compilation
 
 
+def product_seconds():
+    """Seconds for the matrix products of all rounds in NumPy: actions of ten games, and an update of 128 rows each."""
+    rng = np.random.default_rng(0)
+    observations, rows = (rng.random((size, 4), np.float32) for size in (SPEED.games, SPEED.batch_size))
+    sizes = (4, *SPEED.hidden, 2)
+    first, second, third = (rng.random(shape, np.float32) for shape in itertools.pairwise(sizes))
+
+    def forward(x):
+        hidden = x @ first
+        deeper = hidden @ second
+        return hidden, deeper, deeper @ third
+
+    rounds = (SPEED.steps - SPEED.learning_starts) // SPEED.train_every
+    began = time.perf_counter()
+    for _ in range(rounds):
+        forward(observations)
+        forward(rows)  # s_t
+        hidden, deeper, gradient = forward(rows)  # s_tm1; of the right shape for a gradient, whose values do not matter
+        deeper.T @ gradient, hidden.T @ (deeper_gradient := gradient @ third.T)
+        rows.T @ (deeper_gradient @ second.T)
+    return time.perf_counter() - began
+
+
 def stable_baselines_seconds():
     """Seconds for the same with Stable-Baselines3, the making of the agent not counted."""
     import torch
@@ -94,16 +119,18 @@ def stable_baselines_seconds():
 def speed(repeats):
     """Print medians and the ratio."""
     with_other = importlib.util.find_spec("stable_baselines3") is not None
-    ours, compilations, theirs = [], [], []
+    ours, compilations, products, theirs = [], [], [], []
     for _ in range(repeats):
         seconds, compilation = compiled_seconds()
         ours.append(seconds)
         compilations.append(compilation)
+        products.append(product_seconds())
         if with_other:
             theirs.append(stable_baselines_seconds())
     print(
         f"compiled loop: {statistics.median(ours):.1f} s for {SPEED.steps:,} steps, and "
-        f"{statistics.median(compilations):.1f} s before that to compile; median of {repeats}"
+        f"{statistics.median(compilations):.1f} s before that to compile; its matrix products in NumPy: "
+        f"{statistics.median(products):.1f} s; median of {repeats}"
     )
     if with_other:
         ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
