@@ -271,7 +271,7 @@ def _name_lines(axis, ends):
     spacing = 12.0  # points from one name to the next
     wanted = [axis.transData.transform((0, y))[1] * to_points for y, *_ in ends]
     heights, order = list(wanted), np.argsort(wanted)
-    floor, ceiling = -math.inf, axis.bbox.y1 * to_points
+    floor, ceiling = -math.inf, axis.bbox.y1 * to_points - spacing / 2
     for index in order:
         heights[index] = max(heights[index], floor)
         floor = heights[index] + spacing
