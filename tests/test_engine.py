@@ -1,6 +1,7 @@
 """The compiled loop against the readable one, and against what reinforcement learning code gets wrong."""
 
 import dataclasses
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -11,10 +12,16 @@ from keras import ops
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from catch_dqn.agent import Agent
-from shared.engine import Engine
+from shared.engine import Draws, Engine
 from shared.errors import UserError
 from shared.loop import play_and_learn
 from shared.settings import Settings
+
+
+@functools.lru_cache(maxsize=2)  # the agent and the environment each ask for the numbers of the same step
+def drawn(engine, steps):
+    """The numbers that the engine draws at the step that follows `steps`, as NumPy arrays."""
+    return Draws(*(part.numpy() for part in engine.draws(engine.settings.seed, steps)))
 
 
 class AgentGenerator:
@@ -26,9 +33,9 @@ class AgentGenerator:
     def random(self, size, dtype):
         if size == 2:  # the first call of a step: to explore or not, and which action
             self.steps += 1
-            draws = self.engine.draws(self.engine.settings.seed, self.steps)
-            self.batches = iter(draws.batch.numpy()[:, 0])
-            return draws.explore[0].numpy(), draws.choice[0].numpy()
+            draws = drawn(self.engine, self.steps)
+            self.batches = iter(draws.batch[:, 0])
+            return draws.explore[0], draws.choice[0]
         return next(self.batches)
 
 
@@ -39,13 +46,13 @@ class EnvGenerator:
         self.engine, self.steps = engine, 0
 
     def random(self, size, dtype):
-        game, seed = self.engine.game, self.engine.settings.seed
+        game = self.engine.game
         if size == (1, game.reset_draws):
             if self.steps == 0:
-                return self.engine.first_draws(seed).numpy()
-            return self.engine.draws(seed, self.steps - 1).reset.numpy()
+                return self.engine.first_draws(self.engine.settings.seed).numpy()
+            return drawn(self.engine, self.steps - 1).reset
         self.steps += 1
-        return self.engine.draws(seed, self.steps - 1).step.numpy()
+        return drawn(self.engine, self.steps - 1).step
 
 
 VARIANTS = {

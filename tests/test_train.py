@@ -132,7 +132,7 @@ def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkey
 
 
 def test_killed_at_any_moment_and_resumed_equals_unbroken(catch):
-    common = [*SMALL, "--episodes", "4000"]
+    common = [*SMALL, "--episodes", "3000"]
     train.main([*common, "--out", "whole"])
     delays = [0.0, 0.15, 0.4]
     process = start(*common, "--out", "cut")
