@@ -38,7 +38,7 @@ def train(argv, package, experiments):
         )
         run, config = runs.Run.claim(out, arguments.overwrite), _config(package, arguments, settings, argv)
     else:
-        _refuse_other_settings(arguments, settings, config, game_flag(experiments))
+        _refuse_other_settings(arguments, settings, config, experiments)
         run = runs.Run.open(chosen.resume)
         config = None
     with contextlib.closing(run):
@@ -55,9 +55,9 @@ def refuse_another(config, argv, package, experiments, path):
     """
     _, settings = of_run(config, package, experiments, path)
     _, _, arguments, wanted = _parsed(argv, package, experiments)
-    for name, found, value in _differences({**config, "settings": settings}, arguments, wanted):
+    for name, found, value in _differences({**config, "settings": settings}, arguments, wanted, experiments):
         raise UserError(
-            f"{path}: a run with {flag(name)} {found}, where {value} is wanted; remove it, or let the runs go to "
+            f"{path}: a run with {name} {found}, where {value} is wanted; remove it, or let the runs go to "
             "another folder"
         )
 
@@ -141,19 +141,17 @@ def _config(package, arguments, settings, argv):
     }
 
 
-def _refuse_other_settings(arguments, settings, config, game_flag):
-    for name, found, value in _differences(config, arguments, settings):
-        raise UserError(
-            f"{game_flag if name == 'game' else flag(name)} {value}: this run was begun with {found}; leave the flag "
-            "out, or start another run"
-        )
+def _refuse_other_settings(arguments, settings, config, experiments):
+    for name, found, value in _differences(config, arguments, settings, experiments):
+        raise UserError(f"{name} {value}: this run was begun with {found}; leave the flag out, or start another run")
 
 
-def _differences(config, arguments, settings):
-    """In what a run, by its config, is not what is asked for: a list of names, each with what it is and should be."""
+def _differences(config, arguments, settings, experiments):
+    """In what a run, by its config, is not what is asked for: a list of flags, each with what it is and should be."""
+    flags = {"game": game_flag(experiments)}
     then = {name: config[name] for name in CHOICES} | dataclasses.asdict(config["settings"])
     now = {name: getattr(arguments, name) for name in CHOICES} | dataclasses.asdict(settings)
-    return [(name, then[name], value) for name, value in now.items() if then[name] != value]
+    return [(flags.get(name, flag(name)), then[name], value) for name, value in now.items() if then[name] != value]
 
 
 def _train(run, experiment, settings, engine, config):

@@ -67,7 +67,7 @@ def of_run(config, package, experiments, path):
     """
     try:
         if config["experiment"] != package:
-            raise UserError(f"{path}: a run of {config['experiment']}; use python -m {config['experiment']}")
+            raise UserError(f"{path}: a run of {config['experiment']}; use the commands of that package")
         experiment = experiments[config["game"]]
         return experiment, from_json(experiment.settings_class, config["settings"])
     except (AttributeError, KeyError, TypeError) as error:

@@ -54,7 +54,7 @@ def test_bad_training_arguments_are_named_with_the_remedy(arguments, complaint, 
 
 
 CONFIGS = {
-    '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game; use python -m cave_game",
+    '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game; use the commands of that package",
     '{"experiment": "catch_dqn", "game": "chess", "settings": {}}': "not the config of a run (KeyError('chess'))",
     '{"experiment": "catch_dqn", "game": "catch", "settings": []}': "not the config of a run",
     '{"experiment": "catch_dqn", "game": "catch"}': "not the config of a run (KeyError('settings'))",
