@@ -17,14 +17,14 @@ import statistics
 import time
 from pathlib import Path
 
-import shared.backend  # noqa: F401  first, so that TensorFlow stays quiet
+import shared.nn.backend  # noqa: F401  first, so that TensorFlow stays quiet
 
 # isort: split
 import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from cartpole_dqn.variant import ENV_ID, CartPoleSettings
-from shared.cli import command
+from shared.commands.parser import command
 from shared.errors import UserError
 
 IMAGES = Path("docs/images")
@@ -143,9 +143,9 @@ def speed(repeats):
 
 def published(repeats):
     """Draw T5's network in training, and T5's figures."""
-    from shared.comparison import curve
-    from shared.plotting import Curve, Panel, bands
-    from shared.runs import Run
+    from shared.commands.comparison import curve
+    from shared.display.charts import Curve, Panel, bands
+    from shared.runs.folder import Run
 
     runs = [Run(folder).read_metrics() for folder in sorted((RUNS / "neural-tutorial").glob("seed*"))]
     if not runs:
@@ -162,7 +162,7 @@ def values(repeats):
     """Draw both actions' values against the lean of an otherwise resting pole."""
     if not IMAGES.is_dir():
         raise UserError(f"{IMAGES}: no such folder; run this in the root of the project")
-    from shared.plotting import Curve, Panel, bands
+    from shared.display.charts import Curve, Panel, bands
 
     for name, variant, preset, changes, limits in (
         ("naive", "naive", "tutorial", {}, (-0.1, 1.2)),

@@ -11,15 +11,15 @@ import dataclasses
 import statistics
 import time
 
-import shared.backend  # first, so that TensorFlow stays quiet
+import shared.nn.backend  # first, so that TensorFlow stays quiet
 
 # isort: split
 import numpy as np
 from keras import ops, tree
 
 from cave_game.experiment import EXPERIMENTS
-from shared.dqn import replace_taken, td_target
-from shared.losses import LOSSES
+from shared.dqn.formulas import replace_taken, td_target
+from shared.nn.losses import LOSSES
 
 CAVES = 16
 STEPS = 10_000  # of all caves, in one measurement of stepping
@@ -30,10 +30,10 @@ def stepping():
     """A function that flies 16 caves for `STEPS` steps and returns the seconds it took."""
     game = EXPERIMENTS["cave"].game(None)
 
-    @shared.backend.compiled
+    @shared.nn.backend.compiled
     def fly(state, seen):
         def step(t, state, seen):
-            draws = shared.backend.uniform(0, t, 2 * CAVES)
+            draws = shared.nn.backend.uniform(0, t, 2 * CAVES)
             action = ops.cast(ops.floor(2 * draws[:CAVES]), "int32")
             state, _, terminated = game.step(ops, state, action, draws[CAVES:, None])
             fresh = game.reset(ops, ops.zeros((CAVES, 0)))
@@ -89,7 +89,7 @@ def bare_update(settings):
     s_tm1, s_t = (ops.convert_to_tensor(rng.random(shape, np.float32)) for _ in range(2))
     action, reward, discount = ops.zeros((size,), "int32"), ops.ones((size,)), ops.full((size,), settings.discount)
 
-    @shared.backend.graph
+    @shared.nn.backend.graph
     def update():
         best = ops.argmax(online(s_t), axis=-1) if settings.double else None
         y = td_target(reward, discount, target(s_t), best)
@@ -98,7 +98,7 @@ def bare_update(settings):
             q_tm1 = online(s_tm1)
             return loss(ops.stop_gradient(replace_taken(q_tm1, action, y)), q_tm1)
 
-        value, gradients = shared.backend.value_and_gradients(value, online.trainable_variables)
+        value, gradients = shared.nn.backend.value_and_gradients(value, online.trainable_variables)
         optimizer.apply(gradients, online.trainable_variables)
         return value
 

@@ -9,10 +9,10 @@ import argparse
 import importlib
 from pathlib import Path
 
-from shared.cli import command
-from shared.comparison import curve, train_once
-from shared.intervals import mean_and_ci95
-from shared.plotting import Panel, bands
+from shared.commands.comparison import curve, train_once
+from shared.commands.parser import command
+from shared.display.charts import Panel, bands
+from shared.rollouts.intervals import mean_and_ci95
 
 T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 CARTPOLE = ["cartpole_dqn", "--variant", "double", "--preset", "tuned", "--time-limit", "200"]

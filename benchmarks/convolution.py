@@ -49,11 +49,11 @@ def updater(model, wrap, looped):
     """A function that makes one update of `model`, or `UPDATES` of them in one program."""
     from keras import ops
 
-    from shared.backend import value_and_gradients
-    from shared.dqn import replace_taken, td_target
-    from shared.losses import ClippedHuber
-    from shared.models import clone_model
-    from shared.optimizers import OPTIMIZERS
+    from shared.dqn.formulas import replace_taken, td_target
+    from shared.nn.backend import value_and_gradients
+    from shared.nn.copies import clone_model
+    from shared.nn.losses import ClippedHuber
+    from shared.nn.optimizers import OPTIMIZERS
 
     target, loss, optimizer = clone_model(model), ClippedHuber(), OPTIMIZERS["rmsprop-graves"](2.5e-4)
     optimizer.build(model.trainable_variables)
@@ -89,11 +89,11 @@ def updater(model, wrap, looped):
 def engine_steps(model):
     """A function that makes `UPDATES` steps of the whole compiled loop: catch-ball 16x16, an update at every step."""
     from catch_dqn.ball_game import CatchBall
-    from shared.engine import Engine
-    from shared.losses import ClippedHuber
-    from shared.models import clone_model
-    from shared.optimizers import OPTIMIZERS
-    from shared.settings import Settings
+    from shared.dqn.engine import Engine
+    from shared.dqn.settings import Settings
+    from shared.nn.copies import clone_model
+    from shared.nn.losses import ClippedHuber
+    from shared.nn.optimizers import OPTIMIZERS
 
     settings = Settings(steps=10**9, replay_capacity=5000, batch_size=BATCH, target_sync=500)
     engine = Engine(
@@ -110,10 +110,10 @@ def engine_steps(model):
 
 def measure(size, channels, repeats, with_xla):
     """Print microseconds an update by name, and the ratios that matter."""
-    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from catch_dqn.networks import convolutional
-    from shared.backend import compiled, graph
-    from shared.layers import with_matmul_convolutions
+    from shared.nn.backend import compiled, graph
+    from shared.nn.convolutions import with_matmul_convolutions
 
     model = convolutional((size, size, channels), ACTIONS, (128,), seed=0)
     timers = {  # name: function, how many updates one call makes

@@ -58,7 +58,7 @@ class Readable:
     """The readable loop, ready to be timed."""
 
     def __init__(self, experiment, settings):
-        from shared.loop import play_and_learn
+        from shared.dqn.loop import play_and_learn
 
         loop = experiment.loop(settings)
         loop.start()
@@ -107,7 +107,7 @@ class StableBaselines:
 
 def loops(repeats):
     """Median microseconds a step by name, and the ratios that matter, as printed lines."""
-    import shared.backend  # noqa: F401
+    import shared.nn.backend  # noqa: F401
     from catch_dqn.experiment import EXPERIMENTS
 
     catch = EXPERIMENTS["catch"]

@@ -95,7 +95,7 @@ def seeds(runs, pictures):
 
 def row(what, folders):
     """One line of the table: means over seeds of each run's 100 fresh episodes."""
-    from shared.intervals import mean_and_ci95
+    from shared.rollouts.intervals import mean_and_ci95
 
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
 
@@ -115,8 +115,8 @@ def row(what, folders):
 
 def curves(path, runs, labels, published):
     """Mean return against environment steps: a line and a band over seeds for each variant."""
-    from shared.plotting import Curve, Panel, bands
-    from shared.runs import Run
+    from shared.display.charts import Curve, Panel, bands
+    from shared.runs.folder import Run
 
     drawn = []
     for name, label in labels.items():

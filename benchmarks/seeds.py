@@ -8,9 +8,9 @@ import argparse
 import importlib
 from pathlib import Path
 
-from shared.cli import command
-from shared.comparison import train_once
-from shared.intervals import mean_and_ci95
+from shared.commands.comparison import train_once
+from shared.commands.parser import command
+from shared.rollouts.intervals import mean_and_ci95
 
 
 def main(argv):

@@ -7,7 +7,7 @@ A Q-function `q` has four methods:
 - `q.get_max(state)`: the value of the best action,
 - `q.get_arg_max(state)`: the best action; of several alike, one at random.
 
-`cartpole_dqn/tabular.py` and `cartpole_dqn/neural.py` each have one. `shared/loop.py` plays the agent against
+`cartpole_dqn/tabular.py` and `cartpole_dqn/neural.py` each have one. `shared/dqn/loop.py` plays the agent against
 Gymnasium's CartPole (`--engine readable`); the compiled loop does the same thing faster, but for one: of actions alike
 it takes the first, as all scoring does.
 """
@@ -17,8 +17,8 @@ import json
 import numpy as np
 
 from cartpole_dqn.variant import CartPoleSettings, Variant
-from shared.config import flag
 from shared.errors import UserError
+from shared.options import flag
 
 # What the agent is as settings of a DQN: a memory of one transition, and a batch of one, after every step.
 ONE_AT_A_TIME = CartPoleSettings(replay_capacity=1, batch_size=1, loss="mse-taken")
@@ -108,7 +108,7 @@ class AgentVariant(Variant):
                 raise UserError(
                     f"{flag(name)} {value}: the readable agent of T5 knows only {only}; use --engine compiled"
                 )
-        from shared.loop import Loop
+        from shared.dqn.loop import Loop
 
         rng = np.random.default_rng(settings.seed)
         q = self.q_function(settings, np.random.default_rng([settings.seed, 1]))

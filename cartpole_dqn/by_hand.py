@@ -7,7 +7,7 @@ import numpy as np
 
 from cartpole_dqn.physics import LEFT, RIGHT
 from cartpole_dqn.variant import ENV_ID, PUBLISHED_LIMIT
-from shared.cli import Parser, command
+from shared.commands.parser import Parser, command
 
 EPISODES = 500
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
 from shared import files
-from shared.cli import Parser, command, settings_from
-from shared.config import check_limits, option
+from shared.commands.parser import Parser, command, settings_from
+from shared.options import check_limits, option
 
 NAMES = tuple(variant.name for variant in LESSONS)
 ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
@@ -45,8 +45,8 @@ def main(argv):
     config = settings_from(arguments, CompareConfig)
     files.check_place(arguments.out)
 
-    from shared.comparison import curve, train_once
-    from shared.plotting import Panel, bands
+    from shared.commands.comparison import curve, train_once
+    from shared.display.charts import Panel, bands
 
     columns = (f"score of {PUBLISHED_LIMIT}", f"score of {LIMIT}", "env steps", "seconds")
     print(ROW.format("variant", "preset", *columns), flush=True)
@@ -74,7 +74,7 @@ def row(summaries):
     """The four figures of a variant as text."""
     import numpy as np
 
-    from shared.intervals import iqm_and_ci95
+    from shared.rollouts.intervals import iqm_and_ci95
 
     scores = []
     for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):

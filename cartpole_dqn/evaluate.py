@@ -1,8 +1,8 @@
 """Score a trained agent, on Gymnasium's own CartPole: `python -m cartpole_dqn.evaluate`."""
 
 from cartpole_dqn.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import evaluate
+from shared.commands.evaluate import evaluate
+from shared.commands.parser import command
 
 
 def main(argv):

@@ -3,7 +3,7 @@
 import keras
 
 from cartpole_dqn.physics import CartPole
-from shared.models import Grid, dueling_head
+from shared.nn.layers import Grid, dueling_head
 
 
 def dense(hidden, activation, dueling, seed):
@@ -12,7 +12,7 @@ def dense(hidden, activation, dueling, seed):
     Args:
         hidden: units of each hidden layer.
         activation: of the hidden layers.
-        dueling: `none`, or what two heads subtract (`shared.models.Dueling`): `max` or `mean`.
+        dueling: `none`, or what two heads subtract (`shared.nn.layers.Dueling`): `max` or `mean`.
         seed: of the initial weights, uniform after Glorot and Bengio (2010, eq. 16); layer i takes `seed + i`.
 
     Returns a built Keras model from float32 [B, 4] to float32 [B, 2].

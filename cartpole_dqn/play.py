@@ -4,8 +4,9 @@ import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from cartpole_dqn.physics import HALF_LENGTH, LEFT, MAX_POSITION, RIGHT
-from shared.cli import command
-from shared.playback import Keyboard, Stage, play
+from shared.commands.parser import command
+from shared.commands.play import play
+from shared.display.playback import Keyboard, Stage
 
 # The scene in the terminal: coloured cells, two rows of them in a line of text.
 COLUMNS, ROWS = 73, 40

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
-from shared.cli import Parser, command
-from shared.playback import PlayConfig, check_recording, record
-from shared.trained import add_weights_arguments, load_trained
+from shared.commands.parser import Parser, command
+from shared.commands.play import PlayConfig
+from shared.commands.trained import add_weights_arguments, load_trained
+from shared.display.playback import check_recording, record
 
 PACE = 50.0  # steps per second: a step is 0.02 s
 
@@ -33,7 +34,7 @@ def main(argv):
 
 def told(model):
     """The greedy policy, which prints what it sees and does."""
-    from shared.evaluation import greedy_policy
+    from shared.rollouts.greedy import greedy_policy
 
     policy, step = greedy_policy(model), 0
 

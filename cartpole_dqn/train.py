@@ -1,8 +1,8 @@
 """Train an agent for CartPole: `python -m cartpole_dqn.train`."""
 
 from cartpole_dqn.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import train
+from shared.commands.parser import command
+from shared.commands.train import train
 
 
 def main(argv):

@@ -3,9 +3,9 @@
 import dataclasses
 
 from cartpole_dqn.physics import CartPole
-from shared.config import option
-from shared.experiment import Experiment
-from shared.settings import Settings
+from shared.dqn.settings import Settings
+from shared.options import option
+from shared.runs.experiment import Experiment
 
 ENV_ID = "CartPole-v1"
 PUBLISHED_LIMIT = 200  # steps of an episode in T4 and T5
@@ -47,7 +47,7 @@ class Variant(Experiment):
 
     def figure(self):
         """The steps survived."""
-        from shared.training import MEAN_SCORE
+        from shared.runs.training import MEAN_SCORE
 
         return MEAN_SCORE
 
@@ -59,9 +59,9 @@ class Variant(Experiment):
         """
         import numpy as np
 
-        from shared.collection import Collector
-        from shared.evaluation import greedy_choice
-        from shared.intervals import mean_and_ci95
+        from shared.rollouts.collector import Collector
+        from shared.rollouts.greedy import greedy_choice
+        from shared.rollouts.intervals import mean_and_ci95
 
         collector = Collector(lambda: self.env(settings), episodes)
         played = collector.collect(greedy_choice(model, episodes), [seed])

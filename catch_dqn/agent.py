@@ -1,15 +1,16 @@
 """The readable DQN agent: what the tutorials teach, for any Gymnasium environment with a discrete action space.
 
-`shared/loop.py` plays it against an environment. The compiled loop (`shared/engine.py`) does the same thing faster;
-a test holds the two together, transition by transition and weight by weight.
+`shared/dqn/loop.py` plays it against an environment. The compiled loop (`shared/dqn/engine.py`) does the same thing
+faster; a test holds the two together, transition by transition and weight by weight.
 """
 
 import numpy as np
 from keras import ops
 
 from catch_dqn import networks
-from shared import models, storage
-from shared.backend import program, value_and_gradients
+from shared import storage
+from shared.nn import copies
+from shared.nn.backend import program, value_and_gradients
 
 
 class Agent:
@@ -129,10 +130,10 @@ class Agent:
         """Move the target network towards the online one: all the way, or by a share of the difference."""
         if self.target is self.model:
             self._make_target()
-        models.copy_weights(self.model, self.target, share)
+        copies.copy_weights(self.model, self.target, share)
 
     def _make_target(self):
-        self.target = models.clone_model(self.model)
+        self.target = copies.clone_model(self.model)
         self._target_values = program(self.target, (self.batch_size, *self.s_t.shape[1:]))
 
     def save(self, path):

@@ -4,7 +4,7 @@ import numpy as np
 
 from catch_dqn.ball_game import BAR, NO_BALL, TIME_LIMIT, CatchBall
 from catch_dqn.game import COLUMNS, REACH, ROWS, Catch
-from shared.envs import GameEnv
+from shared.games.env import GameEnv
 
 CELL = 24  # pixels per cell in pictures
 BACKGROUND, OBJECT, PADDLE = (24, 26, 32), (255, 196, 61), (72, 149, 239)

@@ -1,8 +1,8 @@
 """Score a trained agent: `python -m catch_dqn.evaluate`."""
 
 from catch_dqn.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import evaluate
+from shared.commands.evaluate import evaluate
+from shared.commands.parser import command
 
 
 def main(argv):

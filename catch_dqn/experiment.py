@@ -7,9 +7,9 @@ import numpy as np
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
-from shared.config import flag
 from shared.errors import UserError
-from shared.experiment import Experiment
+from shared.options import flag
+from shared.runs.experiment import Experiment
 
 
 class BallExperiment(Experiment):
@@ -32,7 +32,7 @@ class BallExperiment(Experiment):
             if value != plain:
                 raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
         from catch_dqn.agent import Agent
-        from shared.loop import Loop
+        from shared.dqn.loop import Loop
 
         env = self.env(settings)
         optimizer, loss = self.optimizer_and_loss(settings)
@@ -74,7 +74,7 @@ class CatchExperiment(BallExperiment):
 
     def figure(self):
         """The share of games won."""
-        from shared.training import WIN_RATE
+        from shared.runs.training import WIN_RATE
 
         return WIN_RATE
 
@@ -83,8 +83,8 @@ class CatchExperiment(BallExperiment):
 
         Returns `mean_score`, `ci95` and `episodes` of the random games, and how many of all `starts` are `wins`.
         """
-        from shared.evaluation import play_greedy, random_starts
-        from shared.intervals import mean_and_ci95
+        from shared.rollouts.greedy import play_greedy, random_starts
+        from shared.rollouts.intervals import mean_and_ci95
 
         game = Catch("all")
         paddle, column = np.array(game.start_positions, np.int32).T
@@ -128,7 +128,7 @@ class CatchBallExperiment(BallExperiment):
 
     def figure(self):
         """The mean score."""
-        from shared.training import MEAN_SCORE
+        from shared.runs.training import MEAN_SCORE
 
         return MEAN_SCORE
 
@@ -137,8 +137,8 @@ class CatchBallExperiment(BallExperiment):
 
         Returns `mean_score`, `ci95`, `episodes`, and `perfect`, the score of a player that never misses.
         """
-        from shared.evaluation import play_greedy, random_starts
-        from shared.intervals import mean_and_ci95
+        from shared.rollouts.greedy import play_greedy, random_starts
+        from shared.rollouts.intervals import mean_and_ci95
 
         game = CatchBall(self.size, "all")
         scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed, TIME_LIMIT)

@@ -3,8 +3,9 @@
 from catch_dqn import ball_game, game
 from catch_dqn.envs import CELL
 from catch_dqn.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.playback import Keyboard, Stage, cells, play
+from shared.commands.parser import command
+from shared.commands.play import play
+from shared.display.playback import Keyboard, Stage, cells
 
 
 def keyboard(rules):

@@ -1,8 +1,8 @@
 """Train a DQN to play Catch: `python -m catch_dqn.train`."""
 
 from catch_dqn.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import train
+from shared.commands.parser import command
+from shared.commands.train import train
 
 
 def main(argv):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, TIME_LIMIT, Cave
-from shared.envs import GameEnv
+from shared.games.env import GameEnv
 
 CELL = 8  # pixels per cell in pictures
 FREE_COLOUR, ROCK_COLOUR, CRAFT_COLOUR, CRASH_COLOUR = (24, 26, 32), (92, 98, 112), (255, 196, 61), (239, 71, 72)

@@ -1,8 +1,8 @@
 """Score a trained agent on caves that it has never seen: `python -m cave_game.evaluate`."""
 
 from cave_game.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import evaluate
+from shared.commands.evaluate import evaluate
+from shared.commands.parser import command
 
 
 def main(argv):

@@ -2,7 +2,7 @@
 
 from cave_game import presets
 from cave_game.game import Cave
-from shared.experiment import Experiment
+from shared.runs.experiment import Experiment
 
 
 class CaveExperiment(Experiment):
@@ -35,7 +35,7 @@ class CaveExperiment(Experiment):
 
     def figure(self):
         """The steps survived."""
-        from shared.training import MEAN_SCORE
+        from shared.runs.training import MEAN_SCORE
 
         return MEAN_SCORE
 

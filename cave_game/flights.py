@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave
-from shared.cli import Parser, whole_number
+from shared.commands.parser import Parser, whole_number
 from shared.errors import UserError
-from shared.intervals import mean_and_ci95
+from shared.rollouts.intervals import mean_and_ci95
 
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 

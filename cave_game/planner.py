@@ -21,7 +21,7 @@ from cave_game.game import (
     TIME_LIMIT,
     TOP_SPEED,
 )
-from shared.cli import command
+from shared.commands.parser import command
 
 SPEEDS = range(-TOP_SPEED, TOP_SPEED + 1)  # quarter cells per step
 LOOK_EVERY = 12  # steps flown before the planner looks again: 26 columns of its plan are then still ahead

@@ -5,8 +5,9 @@ import numpy as np
 from cave_game.envs import cells, picture
 from cave_game.experiment import EXPERIMENTS
 from cave_game.game import HELD, MARGIN, RELEASED, ROWS
-from shared.cli import command
-from shared.playback import Keyboard, Stage, play
+from shared.commands.parser import command
+from shared.commands.play import play
+from shared.display.playback import Keyboard, Stage
 
 SHOWN = slice(MARGIN, ROWS - MARGIN)  # the rows that are not always rock: with the caption they fill a window of 24
 HELD_FRAMES = 3  # a terminal tells when a key is pressed, not when it is let go: so long a press counts as held

@@ -5,7 +5,7 @@ import numpy as np
 from cave_game.flights import describe, fly, parse_flights
 from cave_game.game import CRAFT, CRAFT_COLUMN, FRAMES, QUARTERS, Cave
 from cave_game.planner import Planner
-from shared.cli import command
+from shared.commands.parser import command
 
 
 class RandomPlayer:
@@ -35,7 +35,7 @@ def network_player(model):
     """A player that takes the action to which a Keras Q-network gives the highest value, compiled."""
     from keras import ops
 
-    from shared.backend import compiled
+    from shared.nn.backend import compiled
 
     game = Cave()
     best = compiled(lambda observation: ops.argmax(model(observation), axis=-1))

@@ -3,8 +3,8 @@
 import dataclasses
 
 from cave_game.game import TIME_LIMIT
-from shared.config import option
-from shared.settings import Settings
+from shared.dqn.settings import Settings
+from shared.options import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Train a DQN to fly through caves: `python -m cave_game.train`."""
 
 from cave_game.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import train
+from shared.commands.parser import command
+from shared.commands.train import train
 
 
 def main(argv):

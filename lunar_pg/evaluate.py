@@ -1,8 +1,8 @@
 """Score a trained policy: `python -m lunar_pg.evaluate`."""
 
 from lunar_pg.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import evaluate
+from shared.commands.evaluate import evaluate
+from shared.commands.parser import command
 
 
 def main(argv):

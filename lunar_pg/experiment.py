@@ -4,9 +4,9 @@ import dataclasses
 from types import SimpleNamespace
 
 from lunar_pg import presets
+from shared.display.charts import Panel
 from shared.errors import UserError
-from shared.experiment import Experiment, OpenExperiments
-from shared.plotting import Panel
+from shared.runs.experiment import Experiment, OpenExperiments
 
 VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
 
@@ -57,7 +57,7 @@ class PolicyExperiment(Experiment):
         """What trains the policy."""
         from lunar_pg.policies import value_network
         from lunar_pg.trainer import Trainer
-        from shared.optimizers import OPTIMIZERS
+        from shared.nn.optimizers import OPTIMIZERS
 
         policy, value = self.model(settings), None
         if settings.baseline:
@@ -67,7 +67,7 @@ class PolicyExperiment(Experiment):
 
     def figure(self):
         """The mean return."""
-        from shared.training import MEAN_SCORE
+        from shared.runs.training import MEAN_SCORE
 
         return MEAN_SCORE
 
@@ -77,8 +77,8 @@ class PolicyExperiment(Experiment):
         Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`.
         """
         from lunar_pg.policies import NumpyPolicy
-        from shared.collection import Collector
-        from shared.intervals import mean_and_ci95
+        from shared.rollouts.collector import Collector
+        from shared.rollouts.intervals import mean_and_ci95
 
         policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
         result = {"episodes": episodes}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lunar_pg.experiment import EXPERIMENTS
-from shared.cli import Parser, command
+from shared.commands.parser import Parser, command
+from shared.commands.trained import add_weights_arguments, load_trained
 from shared.errors import UserError
-from shared.trained import add_weights_arguments, load_trained
 
 POINTS = 301  # along each axis
 
@@ -54,7 +54,7 @@ def main(argv):
 def draw(path, model, name):
     """Draw the policy of a task in `SCENES` as a PNG file, a chart for each part of the observation that changes."""
     from lunar_pg.policies import NumpyPolicy
-    from shared.plotting import Shares, shares
+    from shared.display.charts import Shares, shares
 
     policy = NumpyPolicy(model)
     actions, start, axes = SCENES[name]

@@ -3,9 +3,10 @@
 import numpy as np
 
 from lunar_pg.experiment import EXPERIMENTS
-from shared.cli import Parser, command, settings_from
-from shared.playback import GIF, PlayConfig, Small, add_recording_arguments, cut_after, record, recordings, watch
-from shared.trained import add_weights_arguments, load_trained
+from shared.commands.parser import Parser, command, settings_from
+from shared.commands.play import PlayConfig, add_recording_arguments, recordings
+from shared.commands.trained import add_weights_arguments, load_trained
+from shared.display.playback import GIF, Small, cut_after, record, watch
 
 EVERY = 2  # a window and a GIF show every second picture; a GIF also every second pixel, to be small
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from shared.config import check_limits, option
 from shared.errors import UserError
+from shared.options import check_limits, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Train a policy: `python -m lunar_pg.train`."""
 
 from lunar_pg.experiment import EXPERIMENTS
-from shared.cli import command
-from shared.commands import train
+from shared.commands.parser import command
+from shared.commands.train import train
 
 
 def main(argv):

@@ -8,8 +8,8 @@ from keras import ops
 from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
 from lunar_pg.policies import NumpyPolicy, action_logits
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
-from shared.backend import compiled, value_and_gradients
-from shared.collection import Collector
+from shared.nn.backend import compiled, value_and_gradients
+from shared.rollouts.collector import Collector
 
 SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
 
@@ -23,7 +23,7 @@ class TrainState(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What one iteration brought: as much of a `shared.engine.Trace` as there is, a row for each of the E episodes."""
+    """What one iteration brought: as much of a `shared.dqn.engine.Trace` as there is, a row for each of E episodes."""
 
     ended: np.ndarray  # bool [E, 1], true
     score: np.ndarray  # float64 [E, 1], the sum of its rewards

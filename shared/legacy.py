@@ -28,7 +28,8 @@ def load_legacy_model(architecture_path, weights_path=None):
 
     Raises `UserError` naming the file, and the layer where there is one, when it cannot be loaded.
     """
-    from shared import architecture, files, hdf5, keras_config, safe_yaml, storage
+    from shared import files, storage
+    from shared.model_files import architecture, hdf5, keras_config, safe_yaml
 
     stored = None
     data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
@@ -60,7 +61,8 @@ def open_model(architecture_path, weights_path):
 
     Which they are is seen from the content. Raises `UserError` when they cannot be loaded.
     """
-    from shared import files, hdf5, safe_yaml, storage
+    from shared import files, storage
+    from shared.model_files import hdf5, safe_yaml
 
     data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
     if data.startswith(hdf5.SIGNATURE) or "class_name" in safe_yaml.parse(data, architecture_path, keras_1=True):
@@ -95,8 +97,8 @@ def channels_last(graph, path):
 
     Returns an `architecture.Architecture` and whether the images were (channels, rows, columns).
     """
-    from shared import keras_config
-    from shared.architecture import Architecture
+    from shared.model_files import keras_config
+    from shared.model_files.architecture import Architecture
 
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     stated = {
@@ -131,7 +133,7 @@ def _targets(model, graph, described, first, path):
 
     Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
     """
-    from shared.architecture import in_order, output_shapes
+    from shared.model_files.architecture import in_order, output_shapes
     from shared.storage import Target
 
     targets = {}
@@ -191,14 +193,15 @@ def _pair(model, targets, whole, stored):
 
 def main(argv=None):
     """Convert an old agent: `python -m shared.legacy ARCHITECTURE [WEIGHTS] FOLDER`."""
-    from shared.cli import Parser
+    from shared.commands.parser import Parser
 
     parser = Parser("shared.legacy", "Convert an agent saved by Keras 1 or 2 into files of today.")
     parser.add_argument("architecture", type=Path, help="YAML or JSON file, or a whole model in HDF5")
     parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
     parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
     arguments = parser.parse_args(argv)
-    from shared import backend, storage  # noqa: F401  the backend first, so that TensorFlow stays quiet
+    from shared import storage
+    from shared.nn import backend  # noqa: F401  the backend first, so that TensorFlow stays quiet
 
     storage.refuse_existing(arguments.folder)
     model = load_legacy_model(arguments.architecture, arguments.weights)
@@ -208,6 +211,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from shared.cli import command
+    from shared.commands.parser import command
 
     command(main)

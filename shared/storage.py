@@ -2,7 +2,8 @@
 
 `save_model` writes `dqn_model.yaml`, which a person can read and edit, and `dqn_model_weights.hdf5`. The YAML carries
 the SHA-256 of its weights, so that files from two different saves are not mixed up unnoticed. Weights files are
-always read by `shared/hdf5.py` and architectures by `shared/safe_yaml.py`, never by Keras' own loaders.
+always read by `shared/model_files/hdf5.py` and architectures by `shared/model_files/safe_yaml.py`, never by Keras' own
+loaders.
 """
 
 import inspect
@@ -17,8 +18,10 @@ import h5py
 import keras
 import numpy as np
 
-from shared import architecture, files, hdf5, keras_config, losses, optimizers, safe_yaml
+from shared import files
 from shared.errors import UserError
+from shared.model_files import architecture, hdf5, keras_config, safe_yaml
+from shared.nn import losses, optimizers
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 FORMAT = 1

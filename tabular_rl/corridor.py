@@ -10,8 +10,8 @@ import dataclasses
 
 import numpy as np
 
-from shared.cli import Parser, command, settings_from
-from shared.config import check_limits, option
+from shared.commands.parser import Parser, command, settings_from
+from shared.options import check_limits, option
 
 CELLS = "DSSYSSR"
 DEATH, START, REWARD = CELLS.index("D"), CELLS.index("Y"), CELLS.index("R")

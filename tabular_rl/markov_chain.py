@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from shared.cli import Parser, command, settings_from
-from shared.config import check_limits, option
+from shared.commands.parser import Parser, command, settings_from
+from shared.options import check_limits, option
 
 TRANSITIONS = np.array(
     [

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from shared import files
-from shared.cli import Parser, command, settings_from
-from shared.config import check_limits, option
+from shared.commands.parser import Parser, command, settings_from
+from shared.options import check_limits, option
 
 # PROBABILITIES[state][action] are the chances of the next states 0, 1, 2; None: the action does not exist there.
 PROBABILITIES = [

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-import shared.backend  # noqa: F401  first, so that TensorFlow stays quiet
+import shared.nn.backend  # noqa: F401  first, so that TensorFlow stays quiet
 from catch_dqn.experiment import EXPERIMENTS
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py  # noqa: F401  imported before the forks
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from shared import hdf5_child
+from shared.model_files import hdf5_child
 
 memory, seconds, *paths = sys.argv[1:]
 for path in paths:

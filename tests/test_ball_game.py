@@ -11,7 +11,7 @@ from keras import ops
 import catch_dqn
 from catch_dqn.ball_game import LEFT, NO_BALL, RIGHT, STAY, CatchBall, State
 from catch_dqn.perfect_player import perfect_action
-from shared.backend import compiled
+from shared.nn.backend import compiled
 
 SIZES = (8, 16)
 ALMOST_ONE = np.nextafter(np.float32(1), np.float32(0))

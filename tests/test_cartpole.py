@@ -17,9 +17,9 @@ from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.neural import Network
 from cartpole_dqn.tabular import EDGES, Table
 from cartpole_dqn.variant import PUBLISHED_LIMIT
+from shared.dqn.loop import play_and_learn
 from shared.errors import UserError
-from shared.evaluation import greedy_choice, greedy_policy
-from shared.loop import play_and_learn
+from shared.rollouts.greedy import greedy_choice, greedy_policy
 
 SHORT = ["--episodes", "60", "--epsilon-decay", "40"]
 
@@ -364,7 +364,7 @@ def test_compare_trains_each_variant_once_and_draws(monkeypatch, capsys):
             "episodes": 100, "mean_score": 300 + seed, "mean_score_200": 150.0, "steps": 1900, "seconds": 2.5,
         }  # fmt: skip
 
-    monkeypatch.setattr("shared.comparison.train_once", train_once)
+    monkeypatch.setattr("shared.commands.comparison.train_once", train_once)
     assert compare.main(["--seeds", "4", "--preset", "tuned", "--variants", "naive", "double", "--out", "c.png"]) == 0
     table = capsys.readouterr().out
     assert made[0] == ("runs/cartpole_compare/naive-tutorial/seed0", "cartpole_dqn", made[0][2], 0)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from cartpole_dqn.physics import CartPole, State
-from shared.backend import compiled
+from shared.nn.backend import compiled
 
 GAME = CartPole()
 NO_DRAWS = np.zeros((1, 0), np.float32)

@@ -10,7 +10,7 @@ from keras import ops
 
 import catch_dqn
 from catch_dqn.game import LEFT, RIGHT, STAY, Catch, State
-from shared.backend import compiled, uniform
+from shared.nn.backend import compiled, uniform
 
 GAME = Catch("all")
 

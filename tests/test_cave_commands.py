@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
 from cave_game import evaluate, play, train
 from cave_game.envs import CRAFT_COLOUR, ROCK_COLOUR
 from cave_game.experiment import EXPERIMENTS
 from cave_game.game import HELD, RELEASED, Cave
 from cave_game.networks import three_convolutions
 from shared import storage
-from shared.playback import Episode
+from shared.display.playback import Episode
 
 CAVE = EXPERIMENTS["cave"]
 SMALL = [

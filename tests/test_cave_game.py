@@ -31,7 +31,7 @@ from cave_game.game import (
     START_GAP,
     Cave,
 )
-from shared.backend import compiled
+from shared.nn.backend import compiled
 
 GAME = Cave()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shared import checkpoint
 from shared.errors import UserError
+from shared.runs import checkpoint
 
 ARRAYS = {"a/b": np.arange(5, dtype=np.float32), "steps": np.array(7)}
 

@@ -142,7 +142,7 @@ def environment():
 def test_config_survives_json(catch):
     import dataclasses
 
-    from shared.config import from_json
+    from shared.options import from_json
 
     settings = catch.presets["tuned"]
     stored = json.loads(json.dumps(dataclasses.asdict(settings)))

@@ -12,10 +12,10 @@ from keras import ops
 
 from cartpole_dqn.experiment import EXPERIMENTS
 from catch_dqn.agent import Agent
-from shared.engine import Draws, Engine
+from shared.dqn.engine import Draws, Engine
+from shared.dqn.loop import play_and_learn
+from shared.dqn.settings import Settings
 from shared.errors import UserError
-from shared.loop import play_and_learn
-from shared.settings import Settings
 
 
 @functools.lru_cache(maxsize=2)  # the agent and the environment each ask for the numbers of the same step

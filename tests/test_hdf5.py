@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hdf5_hostile import HOSTILE
 
-from shared import hdf5, storage
+from shared import storage
 from shared.errors import UserError
+from shared.model_files import hdf5
 
 ROOT = Path(__file__).parent.parent
 FLIPPED_FILES = 200
@@ -157,7 +158,7 @@ def test_a_child_that_crashes_hangs_or_lies_is_not_believed(model, path, monkeyp
 @pytest.mark.skipif(os.name != "posix", reason="needs setrlimit")
 def test_the_child_is_bounded_in_memory_and_cpu_time():
     program = (
-        "import resource; from shared.hdf5_child import limit_this_process as limit; limit(1 << 30, 5)\n"
+        "import resource; from shared.model_files.hdf5_child import limit_this_process as limit; limit(1 << 30, 5)\n"
         "print([resource.getrlimit(getattr(resource, f'RLIMIT_{what}'))[0] for what in ('AS', 'CPU', 'FSIZE')])"
     )
     shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

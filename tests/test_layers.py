@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.backend import compiled, value_and_gradients
-from shared.layers import MatmulConv2D, can_be_matmul, with_matmul_convolutions
+from shared.nn.backend import compiled, value_and_gradients
+from shared.nn.convolutions import MatmulConv2D, can_be_matmul, with_matmul_convolutions
 
 
 def three_convolutions(size, channels):

@@ -16,8 +16,9 @@ import tf_keras
 import yaml
 from data import make_keras_1 as keras_1
 
-from shared import architecture, keras_config, legacy, safe_yaml, storage
+from shared import legacy, storage
 from shared.errors import UserError
+from shared.model_files import architecture, keras_config, safe_yaml
 
 DATA = Path(__file__).parent / "data"
 

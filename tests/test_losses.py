@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.backend import value_and_gradients
-from shared.losses import LOSSES, ClippedHuber, clipped_huber, masked_clipped_huber
+from shared.nn.backend import value_and_gradients
+from shared.nn.losses import LOSSES, ClippedHuber, clipped_huber, masked_clipped_huber
 
 #         errors:  0.5   -1     3         0    0   -2
 Y_TRUE = np.array([[1.5, 1.0, 4.0], [0.0, 0.0, -2.0]], np.float32)

@@ -13,9 +13,9 @@ from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits, policy_net
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards
 from lunar_pg.trainer import Trainer
-from shared.collection import Collector, Episode
 from shared.errors import UserError
-from shared.optimizers import OPTIMIZERS
+from shared.nn.optimizers import OPTIMIZERS
+from shared.rollouts.collector import Collector, Episode
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
 

@@ -11,9 +11,11 @@ from lunar_pg import evaluate, picture, play, train
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyPolicy
 from lunar_pg.trainer import Trainer
-from shared import checkpoint, playback, storage
+from shared import storage
+from shared.display import playback
 from shared.errors import UserError
-from shared.runs import Run
+from shared.runs import checkpoint
+from shared.runs.folder import Run
 
 SMALL = ["--env", "cartpole", "--iterations", "4", "--games", "4", "--time-limit", "40"]
 

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.backend import compiled
-from shared.losses import ClippedHuber
-from shared.models import Dueling, Grid, OutputAsLoss, clone_model, copy_weights, dueling_head, with_loss_inside
-from shared.optimizers import RMSPropGraves
+from shared.nn.backend import compiled
+from shared.nn.copies import clone_model, copy_weights
+from shared.nn.layers import Dueling, Grid, dueling_head
+from shared.nn.loss_inside import OutputAsLoss, with_loss_inside
+from shared.nn.losses import ClippedHuber
+from shared.nn.optimizers import RMSPropGraves
 
 
 class Doubled(keras.layers.Layer):

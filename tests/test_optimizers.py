@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared.backend import compiled, value_and_gradients
-from shared.optimizers import OPTIMIZERS, RMSPropGraves
+from shared.nn.backend import compiled, value_and_gradients
+from shared.nn.optimizers import OPTIMIZERS, RMSPropGraves
 
 STEPS = 200
 

@@ -14,9 +14,9 @@ from catch_dqn.envs import BACKGROUND, OBJECT, PADDLE
 from catch_dqn.experiment import EXPERIMENTS
 from catch_dqn.game import LEFT, RIGHT, STAY
 from shared import storage
+from shared.display.playback import Episode, Keyboard, play_episodes, record
+from shared.display.terminal import Screen
 from shared.errors import UserError
-from shared.playback import Episode, Keyboard, play_episodes, record
-from shared.terminal import Screen
 
 STAGE = play.STAGES["catch"]
 

@@ -12,23 +12,24 @@ from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from shared import plotting
-from shared.comparison import curve
+from shared.commands.comparison import curve
+from shared.display import charts
+from shared.display.charts import Curve, Panel, bands, learning_curve, smoothed
 from shared.errors import UserError
-from shared.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95
-from shared.plotting import Curve, Panel, Window, bands, learning_curve, smoothed
+from shared.games.window import Window
+from shared.rollouts.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95
 
 
 @pytest.fixture
 def figures(monkeypatch):
     """The figures that are saved, as they are at that moment."""
-    saved, save = [], plotting._save
+    saved, save = [], charts._save
 
     def note(figure, path):
         saved.append(figure)
         save(figure, path)
 
-    monkeypatch.setattr(plotting, "_save", note)
+    monkeypatch.setattr(charts, "_save", note)
     return saved
 
 

@@ -16,7 +16,7 @@ from lunar_pg.reinforce import (
     normalize,
     policy_gradient_loss,
 )
-from shared.backend import value_and_gradients
+from shared.nn.backend import value_and_gradients
 
 
 def numpy(tensors):

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from shared import safe_yaml
 from shared.errors import UserError
+from shared.model_files import safe_yaml
 
 NUMBER = "!!python/object/apply:numpy.core.multiarray.scalar"
 STATE = "!!python/tuple [3, <, null, null, null, -1, -1, 0]"

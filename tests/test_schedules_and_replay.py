@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from shared import replay
-from shared.backend import compiled
-from shared.dqn import epsilon_greedy, replace_taken, td_target
-from shared.schedules import growing, linear
+from shared.dqn import replay
+from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
+from shared.dqn.schedules import growing, linear
+from shared.nn.backend import compiled
 
 
 @pytest.mark.parametrize(("elapsed", "expected"), [(-5, 1.0), (0, 1.0), (50, 0.55), (100, 0.1), (10**9, 0.1)])

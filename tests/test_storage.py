@@ -15,8 +15,8 @@ import yaml
 from cartpole_dqn.experiment import EXPERIMENTS
 from shared import storage
 from shared.errors import UserError
-from shared.losses import ClippedHuber
-from shared.optimizers import GeometricDecay, RMSPropGraves
+from shared.nn.losses import ClippedHuber
+from shared.nn.optimizers import GeometricDecay, RMSPropGraves
 
 STATES = np.random.default_rng(7).random((5, 8, 8, 1)).astype("float32")  # [B, H, W, C]
 TARGETS = np.random.default_rng(8).random((5, 3)).astype("float32")  # [B, A]

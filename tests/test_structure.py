@@ -9,6 +9,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl"}
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
+# Wings of `shared/` from the ground up: each may import those below it, not those beside it.
+FLOORS = [{"games", "nn"}, {"dqn", "rollouts"}, {"runs", "display", "model_files"}, {"commands"}]
+GROUND = {"errors", "files", "options", "pace"}  # files of `shared/` that everybody uses
+NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
 
@@ -26,7 +30,7 @@ def imports(path):
 def test_imports_point_the_right_way(path):
     found = set(imports(path))
     package = path.relative_to(ROOT).parts[0]
-    if path.relative_to(ROOT) != Path("shared/backend.py"):
+    if path.relative_to(ROOT) != Path("shared/nn/backend.py"):
         assert "tensorflow" not in found
     if package == "shared":
         assert not found & EXPERIMENTS
@@ -35,6 +39,28 @@ def test_imports_point_the_right_way(path):
     assert not found & {"tests", "benchmarks"}
     if path.name in RULES and package != "shared":
         assert found <= set(sys.stdlib_module_names), "a game is handed its array namespace"
+
+
+def wings_imported(path):
+    """The wings and files of `shared/` that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[1] for name in node.names if name.name.startswith("shared."))
+        elif isinstance(node, ast.ImportFrom) and node.module == "shared":
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("shared."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "shared").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_between_the_wings_point_down(path):
+    wing = path.relative_to(ROOT / "shared").parts[0]
+    found = set(wings_imported(path)) - GROUND - {wing}
+    if path.stem in NAMES | {"__init__"}:
+        return
+    floor = next((number for number, wings in enumerate(FLOORS) if wing in wings), 0)
+    below = set().union(*FLOORS[:floor]) | (NAMES if floor == len(FLOORS) - 1 else set())
+    assert found <= below
 
 
 def test_every_package_is_looked_at():

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pseudo_terminal import ENTERED, HIDDEN, PseudoTerminal
 
+from shared.display.terminal import Screen
 from shared.pace import Pace
-from shared.terminal import Screen
 
 # Shows a frame and repeats the keys that are typed, until `x` breaks it or `e` ends it.
 ECHO = """
 import time
-from shared.terminal import Screen
+from shared.display.terminal import Screen
 before = time.monotonic()
 with Screen(fps=25) as screen:
     seconds, typed = time.monotonic() - before, []
@@ -27,7 +27,7 @@ print("after")
 
 PICTURE = """
 import numpy as np
-from shared.terminal import Screen
+from shared.display.terminal import Screen
 red, blue = [250, 0, 0], [0, 0, 250]
 with Screen(fps=25, half_blocks={half_blocks}) as screen:
     screen.show(["r#", "##", "#r"], np.array([[red, blue], [blue, blue], [blue, red]], np.uint8), ["done"])
@@ -83,7 +83,7 @@ class TestLeaving:
     def test_keys_for_the_game_do_not_reach_the_shell(self):
         with run(
             "import time\n"
-            "from shared.terminal import Screen\n"
+            "from shared.display.terminal import Screen\n"
             "with Screen(25) as screen:\n"
             "    screen.show(['ready'])\n"
             "    time.sleep(0.5)\n"
@@ -111,7 +111,7 @@ class TestDrawing:
     def test_a_frame_leaves_nothing_of_the_last_one_or_of_a_stray_print(self):
         output, screen = drawn(
             "import sys\n"
-            "from shared.terminal import Screen\n"
+            "from shared.display.terminal import Screen\n"
             "with Screen(100) as screen:\n"
             "    for frame in (['one', 'two', 'three', 'four'], ['one', '2'], ['one', '2', 'III']):\n"
             "        screen.show(frame)\n"
@@ -200,7 +200,7 @@ class TestWithoutTerminal:
     def test_a_terminal_that_cannot_move_its_cursor_gets_plain_frames_at_the_same_pace(self, term):
         began = time.monotonic()
         output, _ = drawn(
-            "from shared.terminal import Screen\n"
+            "from shared.display.terminal import Screen\n"
             "with Screen(20) as screen:\n"
             "    for number in range(10):\n"
             "        screen.show([f'frame {number}'])\n"
@@ -214,7 +214,7 @@ class TestWithoutTerminal:
     def test_keys_that_come_from_a_file_are_not_waited_for(self):
         output, _ = drawn(
             "import os, sys; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"
-            "from shared.terminal import Screen\n"
+            "from shared.display.terminal import Screen\n"
             "with Screen(20) as screen:\n"
             "    screen.show(['frame'])\n"
             "    assert screen.wait() == [] and screen.key() is None\n"
@@ -247,7 +247,7 @@ class TestPace:
     def test_the_screen_keeps_it(self):
         with run(
             "import time\n"
-            "from shared.terminal import Screen\n"
+            "from shared.display.terminal import Screen\n"
             "with Screen(50) as screen:\n"
             "    began = time.monotonic()\n"
             "    for number in range(25):\n"

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from catch_dqn import evaluate, train
-from shared import checkpoint, runs, storage
+from shared import storage
 from shared.errors import UserError
+from shared.runs import checkpoint
+from shared.runs.folder import Run
 
 SMALL = ["--episodes", "300", "--hidden", "16", "16", "--batch-size", "16", "--replay-capacity", "500"]
 ROOT = Path(__file__).parent.parent
@@ -96,10 +98,10 @@ def test_a_run_is_not_overwritten_unless_asked():
 
 
 def test_two_processes_cannot_train_in_one_folder():
-    run = runs.Run.claim("run")
+    run = Run.claim("run")
     run.begin({})
     with pytest.raises(UserError, match="another process is training here"):
-        runs.Run.open("run")
+        Run.open("run")
     assert run.read_config() == {}
 
 
@@ -116,7 +118,7 @@ def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkey
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("shared.training.TrainingProgress.update", interrupt_at_the_second)
+        patched.setattr("shared.runs.training.TrainingProgress.update", interrupt_at_the_second)
         assert train.main([*common, "--out", "cut"]) == 130
     assert 0 < reports[-1] < episodes
     assert "go on with: python -m catch_dqn.train --resume cut" in capsys.readouterr().out
@@ -127,7 +129,7 @@ def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkey
         train.main([*common, "--out", "cut"])
     assert train.main(["--resume", "cut"]) == 0
     np.testing.assert_array_equal(weights("whole", catch), weights("cut", catch))
-    whole, cut = (runs.Run(name).read_metrics() for name in ("whole", "cut"))
+    whole, cut = (Run(name).read_metrics() for name in ("whole", "cut"))
     assert [{**row, "seconds": 0} for row in whole] == [{**row, "seconds": 0} for row in cut]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from shared.backend import compiled, program, uniform
+from shared.nn.backend import compiled, program, uniform
 
 
 def greedy_policy(model):
@@ -19,7 +19,7 @@ def greedy_policy(model):
 def greedy_choice(model, count):
     """The same for up to `count` observations at once: `choose(observations [B, ...], draws) -> actions [B]`.
 
-    For `shared.collection.Collector`, whose draws are not needed.
+    For `shared.rollouts.collector.Collector`, whose draws are not needed.
     """
     values = program(model, (count, *model.input_shape[1:]))
     padded = np.zeros((count, *model.input_shape[1:]), np.float32)
@@ -35,7 +35,7 @@ def play_greedy(game, model, state, seed, time_limit=None):
     """Play N games side by side to their ends, always taking the action of highest value.
 
     Args:
-        game: the rules (`shared.game.Game`).
+        game: the rules (`shared.games.contract.Game`).
         model: a Keras Q-network.
         state: the state that the N games start from.
         seed: of the draws that the steps need.

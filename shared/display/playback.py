@@ -1,7 +1,7 @@
 """Whole games for a person to watch or to play: on a screen, as text, or as a GIF or MP4 file.
 
-A policy is `policy(observation) -> int`: a trained agent, a script, or a person at the keyboard (`Keyboard`).
-`play` is the command of that name that every experiment offers; a `Stage` says how its game looks and is played.
+A policy is `policy(observation) -> int`: a trained agent, a script, or a person at the keyboard (`Keyboard`). A
+`Stage` says how a game looks and is played.
 """
 
 import dataclasses
@@ -16,12 +16,8 @@ import gymnasium
 import numpy as np
 
 from shared import files
-from shared.cli import Parser, settings_from
-from shared.config import check_limits, option
 from shared.errors import UserError
-from shared.plotting import Window
-from shared.terminal import Screen
-from shared.trained import add_weights_arguments, load_trained
+from shared.games.window import Window
 
 # Pictures of Gymnasium's own games come from SDL, which would look for a display and complain where there is none.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -83,107 +79,8 @@ class Stage:
     every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlayConfig:
-    """How many games `play` plays, which, and how fast."""
-
-    episodes: int = option(10, "games to play", low=1)
-    fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
-    time_limit: int | None = option(
-        None, "environment steps after which a game is cut (default: as the game has it)", low=1
-    )
-    seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
-
-    def __post_init__(self):
-        check_limits(self)
-
-
-def play(argv, package, experiments, stages):
-    """`python -m <package>.play`.
-
-    Args:
-        argv: the arguments.
-        package: its name.
-        experiments: dict of `shared.experiment.Experiment` by game.
-        stages: dict of `Stage` by game.
-
-    Returns the exit status.
-    """
-    parser = Parser(
-        f"{package}.play", "Watch a trained agent play in the terminal, record it, or play yourself. q quits."
-    )
-    add_weights_arguments(parser, package, experiments)
-    parser.add_settings(PlayConfig())
-    parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
-    parser.add_argument("--window", action="store_true", help="show the games in a window")
-    add_recording_arguments(parser)
-    arguments = parser.parse_args(argv)
-    config, paths = settings_from(arguments, PlayConfig), recordings(arguments)
-    if arguments.human:
-        if arguments.window:
-            raise UserError("--window: a person plays in the terminal; leave out --human or this")
-        if arguments.weights is not None:
-            raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
-        name = getattr(arguments, "game", None) or next(iter(experiments))
-        experiment, stage = experiments[name], stages[name]
-        settings, policy = next(iter(experiment.presets.values())), stage.keyboard()
-    else:
-        trained = load_trained(arguments, package, experiments)
-        from shared.evaluation import greedy_policy
-
-        experiment, settings, policy = trained.experiment, trained.settings, greedy_policy(trained.model)
-        stage = stages[experiment.name]
-        print(f"agent: {trained.weights}", flush=True)
-
-    fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
-    env = experiment.env(settings, render_mode="rgb_array")
-    env = cut_after(env, config.time_limit)
-    policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
-    options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
-    for path in paths:
-        shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
-        print(f"recording {path}", flush=True)
-        played = record(path, shown, policy, **options)
-        print(f"recorded: {path}")
-    if arguments.window and not paths:
-        played = watch(env, policy, experiment.title, every=stage.every, **options)
-    elif not paths:
-        screen = Screen(fps, stage.half_blocks)
-        if arguments.human and not screen.interactive:
-            raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
-        help_line = [f"{stage.keys}, q quits" if arguments.human else "q quits"] if screen.interactive else []
-        with screen:
-            played = play_episodes(
-                *(env, policy, screen, stage), episodes=config.episodes, seed=config.seed, help_line=help_line
-            )
-    print(stage.tally(played) if played else "no game was finished")
-    return 0
-
-
-def add_recording_arguments(parser):
-    """Add the flags that record games to files."""
-    for name, kind in ((GIF, "an animation"), (MP4, "a video")):
-        parser.add_argument(
-            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
-        )
-
-
-def recordings(arguments):
-    """The files that the flags of `add_recording_arguments` ask for."""
-    asked = {suffix: getattr(arguments, suffix[1:]) for suffix in (GIF, MP4)}
-    for suffix, path in asked.items():
-        if path is not None and path.suffix.lower() != suffix:
-            raise UserError(f"--{suffix[1:]} {path}: give a name that ends in {suffix}")
-        if path is not None and getattr(arguments, "human", False):
-            raise UserError(f"--{suffix[1:]} {path}: only an agent's games are recorded; leave out --human")
-    paths = [path for path in asked.values() if path is not None]
-    for path in paths:
-        check_recording(path)
-    return paths
-
-
 def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
-    """Play games frame by frame on a `shared.terminal.Screen` that is already entered; `q` ends it early.
+    """Play games frame by frame on a `shared.display.terminal.Screen` that is already entered; `q` ends it early.
 
     While a `Keyboard` plays, the game waits for as long as the window is too small to show it.
 
@@ -282,7 +179,7 @@ class Small(gymnasium.Wrapper):
 
 
 def cells(size):
-    """A `Stage.view` for a `shared.envs.GameEnv` whose pictures have square cells, `size` pixels wide."""
+    """A `Stage.view` for a `shared.games.env.GameEnv` whose pictures have square cells, `size` pixels wide."""
 
     def view(env):
         game = env.unwrapped

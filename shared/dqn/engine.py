@@ -1,6 +1,6 @@
 """The compiled loop: game, epsilon-greedy policy, replay memory, targets and optimizer as one program.
 
-It does what the readable loop does (`shared/loop.py` with an agent such as `catch_dqn/agent.py`), step for step and
+It does what the readable loop does (`shared/dqn/loop.py` with an agent such as `catch_dqn/agent.py`), step for step and
 fed the same draws with the same result, at the speed of the network's matrix products.
 
 What changes at every step is carried through the loop as tensors; the weights and the optimizer's state are Keras
@@ -13,11 +13,11 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from shared import replay as memory
-from shared.backend import compiled, uniform, value_and_gradients
-from shared.dqn import epsilon_greedy, replace_taken, td_target
+from shared.dqn import replay as memory
+from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
 from shared.errors import UserError
-from shared.layers import with_matmul_convolutions
+from shared.nn.backend import compiled, uniform, value_and_gradients
+from shared.nn.convolutions import with_matmul_convolutions
 
 BLOCK_STEPS = 4000
 
@@ -61,13 +61,13 @@ class Engine:
     """Trains a Keras Q-network on a game written as pure functions.
 
     Args:
-        game: the rules (`shared.game.Game`).
+        game: the rules (`shared.games.contract.Game`).
         model: a Keras model from float32 [B, *observation_shape] to action values [B, A]. The engine trains a clone
             of its own where it holds convolutions, or where the best weights are kept; `export` brings the weights
             back into `model`.
         optimizer: any Keras optimizer; it is built here.
         loss: any Keras loss over the vector of action values [B, A].
-        settings: a `shared.settings.Settings`; of these the engine reads how to play, remember and learn.
+        settings: a `shared.dqn.settings.Settings`; of these the engine reads how to play, remember and learn.
         block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most. Default: as many as
             make `BLOCK_STEPS` environment steps. A call costs some milliseconds, mostly for the memory's copy.
 

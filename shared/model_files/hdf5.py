@@ -1,7 +1,7 @@
 """Weights files of unknown origin, read without trusting them.
 
-A child process (`shared/hdf5_child.py`) does the parsing, because damaged files crash and hang the HDF5 library. This
-side never opens such a file with h5py; it believes nothing in the answer that it has not checked.
+A child process (`shared/model_files/hdf5_child.py`) does the parsing, because damaged files crash and hang the HDF5
+library. This side never opens such a file with h5py; it believes nothing in the answer that it has not checked.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import UserError
-from shared.hdf5_child import NUMBERS
+from shared.model_files.hdf5_child import NUMBERS
 
 CHILD = Path(__file__).with_name("hdf5_child.py")
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -53,9 +53,9 @@ class StoredLayer:
 class WeightsFile:
     """What an HDF5 file written by some version of Keras holds.
 
-    `layout` is "legacy" or "v3" (`shared/hdf5_child.py` tells them apart by content). `layers` lists those that have
-    weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its variables, where
-    saved.
+    `layout` is "legacy" or "v3" (`shared/model_files/hdf5_child.py` tells them apart by content). `layers` lists those
+    that have weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its
+    variables, where saved.
     `attributes` has what there is of `model_config`, `training_config`, `keras_version`, `backend`, `optimizer_class`.
     """
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from shared.config import check_limits, flag, option
+from shared.dqn.schedules import growing, linear
 from shared.errors import UserError
-from shared.schedules import growing, linear
+from shared.options import check_limits, flag, option
 
 # A uniform float32 takes 2^23 values: in a larger memory some transitions would be drawn noticeably more often.
 MOST_TRANSITIONS = 2**20

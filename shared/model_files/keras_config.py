@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from shared.architecture import make_layer
 from shared.errors import UserError
+from shared.model_files.architecture import make_layer
 
 CHANNELS_FIRST = {"th": True, "channels_first": True, "tf": False, "channels_last": False}
 RENAMED = {"Convolution2D": "Conv2D"}

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from shared.config import from_json
+from shared.dqn.settings import Settings
 from shared.errors import UserError
-from shared.settings import Settings
+from shared.options import from_json
 
 
 class OpenExperiments(dict):
@@ -81,7 +81,7 @@ class Experiment:
     method = "a DQN"  # what learns it
     engines = ("compiled", "readable")  # the loops that there are; the first one is the default
     fixed = ()  # names of settings that mean nothing to it, and have no flag
-    panels = None  # the charts of its learning curve, `shared.plotting.Panel`s; None: the usual ones
+    panels = None  # the charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones
 
     package: str  # such as "catch_dqn"; runs go to runs/<package>/
     name: str  # of the game, as --game has it
@@ -96,7 +96,7 @@ class Experiment:
         return type(next(iter(self.presets.values())))
 
     def game(self, settings):
-        """The rules (`shared.game.Game`)."""
+        """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
 
     def env(self, settings, **options):
@@ -108,7 +108,7 @@ class Experiment:
         raise NotImplementedError
 
     def figure(self):
-        """What a person watches while it trains (`shared.training.Figure`)."""
+        """What a person watches while it trains (`shared.runs.training.Figure`)."""
         raise NotImplementedError
 
     def evaluate(self, model, settings, episodes, seed):
@@ -123,8 +123,8 @@ class Experiment:
         """The Keras optimizer and loss that the settings name."""
         from keras.optimizers.schedules import PolynomialDecay
 
-        from shared.losses import LOSSES
-        from shared.optimizers import OPTIMIZERS, GeometricDecay
+        from shared.nn.losses import LOSSES
+        from shared.nn.optimizers import OPTIMIZERS, GeometricDecay
 
         rate = settings.learning_rate
         if settings.learning_rate_decay:
@@ -138,7 +138,7 @@ class Experiment:
 
     def engine(self, settings):
         """The compiled loop for these settings."""
-        from shared.engine import Engine
+        from shared.dqn.engine import Engine
 
         optimizer, loss = self.optimizer_and_loss(settings)
         return Engine(self.game(settings), self.model(settings), optimizer, loss, settings)

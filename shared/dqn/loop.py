@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared.engine import Trace
+from shared.dqn.engine import Trace
 
 
 class Episode(NamedTuple):
@@ -26,7 +26,7 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
     Args:
         env: a Gymnasium environment with a discrete action space.
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
-        settings: a `shared.settings.Settings`.
+        settings: a `shared.dqn.settings.Settings`.
         steps: environment steps taken in earlier episodes.
         episodes: how many of those `settings.counts` counts.
     """
@@ -58,7 +58,7 @@ class LoopState(NamedTuple):
 
 
 class Loop:
-    """The readable loop behind the interface of `shared.engine.Engine`.
+    """The readable loop behind the interface of `shared.dqn.engine.Engine`.
 
     It stops between episodes only: there, the environment's random generator is all there is to save of it.
 

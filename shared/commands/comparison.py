@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 
-from shared.commands import refuse_another
+from shared.commands.train import refuse_another
+from shared.display.charts import Curve
 from shared.errors import UserError
-from shared.plotting import Curve
-from shared.runs import Run
+from shared.runs.folder import Run
 
 POINTS = 120  # of a curve, common to all seeds
 
@@ -49,7 +49,7 @@ def curve(label, runs, x, column, log_x=False):
         x, column: names of metrics.
         log_x: points lie as the axis of a logarithmic plot wants them.
 
-    Returns a `shared.plotting.Curve`.
+    Returns a `shared.display.charts.Curve`.
     """
     known = [[row for row in rows if row["loss"] > 0] for rows in runs]
     first, last = max(rows[0][x] for rows in known), min(rows[-1][x] for rows in known)

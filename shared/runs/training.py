@@ -1,7 +1,7 @@
 """From a trainer to a finished run folder: reports, checkpoints, signals. Every experiment trains through here.
 
-A trainer is a `shared.engine.Engine`, a `shared.loop.Loop` or whatever else has `start`, `run`, `finished`, `export`,
-`snapshot` and `restore`.
+A trainer is a `shared.dqn.engine.Engine`, a `shared.dqn.loop.Loop` or whatever else has `start`, `run`, `finished`,
+`export`, `snapshot` and `restore`.
 """
 
 import signal
@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shared import checkpoint
-from shared.backend import execution_facts
-from shared.cli import INTERRUPTED, TERMINATED
-from shared.errors import UserError
-from shared.progress import TrainingProgress
+from shared.errors import INTERRUPTED, TERMINATED, UserError
+from shared.nn.backend import execution_facts
+from shared.runs import checkpoint
+from shared.runs.progress import TrainingProgress
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
 SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
@@ -79,9 +78,9 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     """Train to the end of `settings`, reporting and saving on the way.
 
     Args:
-        trainer: a `shared.engine.Engine` or a `shared.loop.Loop`.
-        run: an open `shared.runs.Run`.
-        settings: a `shared.settings.Settings`.
+        trainer: a `shared.dqn.engine.Engine` or a `shared.dqn.loop.Loop`.
+        run: an open `shared.runs.folder.Run`.
+        settings: a `shared.dqn.settings.Settings`.
         unit: what an episode is called.
         figure: what a person watches.
         largest_reward: largest |reward| of one step, to notice values that have run away.

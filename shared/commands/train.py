@@ -1,23 +1,20 @@
-"""The commands `train` and `evaluate` that every experiment offers."""
+"""The command `train` that every experiment offers."""
 
 import contextlib
 import dataclasses
-import json
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
-from shared import runs
-from shared.cli import Parser, settings_from, whole_number
-from shared.config import flag
+from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
+from shared.commands.parser import Parser, settings_from
 from shared.errors import UserError
-from shared.experiment import add_game_argument, game_flag, of_run
-from shared.trained import add_weights_arguments, load_trained
+from shared.options import flag
+from shared.runs.experiment import add_game_argument, game_flag, of_run
+from shared.runs.folder import CONFIG, Run, latest_run, new_folder
 
-EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
 CHOICES = ("game", "preset", "engine")  # what else a run is known by, beside its settings
-FINAL_EPISODES = 100  # random games in the evaluation that ends a training
 
 
 def train(argv, package, experiments):
@@ -26,20 +23,20 @@ def train(argv, package, experiments):
     Args:
         argv: the arguments.
         package: its name.
-        experiments: dict of `shared.experiment.Experiment` by name; the first is the default.
+        experiments: dict of `shared.runs.experiment.Experiment` by name; the first is the default.
 
     Returns the exit status.
     """
     chosen, config, arguments, settings = _parsed(argv, package, experiments)
     experiment = experiments[arguments.game]
     if chosen.resume is None:
-        out = arguments.out or runs.new_folder(
+        out = arguments.out or new_folder(
             package, f"{experiment.name.replace('/', '-')}-{arguments.preset}-seed{settings.seed}"
         )
-        run, config = runs.Run.claim(out, arguments.overwrite), _config(package, arguments, settings, argv)
+        run, config = Run.claim(out, arguments.overwrite), _config(package, arguments, settings, argv)
     else:
         _refuse_other_settings(arguments, settings, config, experiments)
-        run = runs.Run.open(chosen.resume)
+        run = Run.open(chosen.resume)
         config = None
     with contextlib.closing(run):
         return _train(run, experiment, settings, arguments.engine, config)
@@ -84,13 +81,13 @@ def _what_to_train(argv, package, experiments):
     _add_choices(first, experiments, list(dict.fromkeys(e for x in experiments.values() for e in x.engines)))
     chosen, _ = first.parse_known_args(argv)
     if chosen.resume == "":
-        chosen.resume = chosen.out or runs.latest_run(package, finished=False)
+        chosen.resume = chosen.out or latest_run(package, finished=False)
         if chosen.resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
     if chosen.resume is not None:
-        run = runs.Run(chosen.resume)
+        run = Run(chosen.resume)
         config = run.read_config()
-        _, settings = of_run(config, package, experiments, run.path / runs.CONFIG)
+        _, settings = of_run(config, package, experiments, run.path / CONFIG)
         return chosen, {**config, "settings": settings}
     presets = experiments[chosen.game].presets
     if chosen.preset not in presets:
@@ -156,8 +153,10 @@ def _differences(config, arguments, settings, experiments):
 
 def _train(run, experiment, settings, engine, config):
     """Train in a run that was claimed, and is begun with `config`; or go on with one that was opened (None)."""
-    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
-    from shared import plotting, storage, training
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    from shared import storage
+    from shared.display import charts
+    from shared.runs import training
 
     began = time.monotonic()
     try:
@@ -179,7 +178,7 @@ def _train(run, experiment, settings, engine, config):
     storage.save_weights(model, weights)
     storage.save_architecture(model, run.path / "model.yaml")
     axis = ("episodes", experiment.unit) if settings.steps is None else ("steps", "environment steps")
-    plotting.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, *axis)
+    charts.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
     span = "in all" if config is not None else "since it was resumed"
     last = figure.of(outcome.scores[-training.WINDOW :])
@@ -191,26 +190,4 @@ def _train(run, experiment, settings, engine, config):
         f"{time.monotonic() - began:.1f} s {span}; everything is in {run.path}\n"
         f"watch it: python -m {experiment.package}.play --weights {weights}"
     )
-    return 0
-
-
-def evaluate(argv, package, experiments):
-    """`python -m <package>.evaluate`; arguments as for `train`."""
-    parser = Parser(f"{package}.evaluate", "Play and score a trained agent.")
-    add_weights_arguments(parser, package, experiments)
-    parser.add_argument(
-        "--episodes", type=whole_number, default=FINAL_EPISODES, help="random games (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=whole_number, default=EVALUATION_SEED_OFFSET, help="of these games (default: %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args(argv)
-    if arguments.episodes < 1:
-        raise UserError(f"--episodes {arguments.episodes}: out of range; give a value of at least 1")
-    if not 0 <= arguments.seed < 2**31:
-        raise UserError(f"--seed {arguments.seed}: out of range; give a value from 0 to {2**31 - 1}")
-    trained = load_trained(arguments, package, experiments)
-    result = trained.experiment.evaluate(trained.model, trained.settings, arguments.episodes, arguments.seed)
-    print(json.dumps(result) if arguments.json else f"{trained.weights}\n{trained.experiment.describe(result)}")
     return 0

@@ -5,10 +5,8 @@ import dataclasses
 import difflib
 import sys
 
-from shared.config import flag, value_type
-from shared.errors import UserError
-
-INTERRUPTED, TERMINATED = 130, 143  # exit status after SIGINT and SIGTERM, as shells count them
+from shared.errors import INTERRUPTED, UserError
+from shared.options import flag, value_type
 
 
 def command(main):

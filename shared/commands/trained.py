@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared import runs
 from shared.errors import UserError
-from shared.experiment import add_game_argument, game_flag, of_run
+from shared.runs.experiment import add_game_argument, game_flag, of_run
+from shared.runs.folder import CONFIG, Run, latest_run
 
 
 class Trained(NamedTuple):
     """A trained agent."""
 
-    experiment: Any  # the `shared.experiment.Experiment` it was trained in
+    experiment: Any  # the `shared.runs.experiment.Experiment` it was trained in
     settings: Any  # the settings it was trained with
     model: Any  # the Keras Q-network
     weights: Path  # the file it came from
@@ -57,7 +57,7 @@ def load_trained(arguments, package, experiments):
     else:
         experiment = experiments[game or next(iter(experiments))]
         settings = next(iter(experiment.presets.values()))
-    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
 
     model = experiment.model(settings)
@@ -67,7 +67,7 @@ def load_trained(arguments, package, experiments):
 
 def _load_with_model(arguments, experiment, flag):
     """An agent whose network a file describes."""
-    import shared.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared.legacy import open_model
 
     settings = next(iter(experiment.presets.values()))
@@ -86,7 +86,7 @@ def _load_with_model(arguments, experiment, flag):
 
 
 def _default_weights(package, experiments, game):
-    run = runs.latest_run(package, wanted=lambda config: game in (None, config.get("game")))
+    run = latest_run(package, wanted=lambda config: game in (None, config.get("game")))
     name = game or next(iter(experiments))
     folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
     if not folder.is_dir():
@@ -94,13 +94,13 @@ def _default_weights(package, experiments, game):
         raise UserError(
             f"--weights: no agent has been trained for {name} yet; run python -m {package}.train{which}, or name a file"
         )
-    experiment, _ = of_run(runs.Run(folder).read_config(), package, experiments, folder / runs.CONFIG)
+    experiment, _ = of_run(Run(folder).read_config(), package, experiments, folder / CONFIG)
     return folder / experiment.weights_name
 
 
 def _config_beside(weights):
     """The `config.json` in the folder of a weights file, an empty dict if there is none; and its path."""
-    path = weights.parent / runs.CONFIG
+    path = weights.parent / CONFIG
     if not path.is_file():
         return {}, path
     try:

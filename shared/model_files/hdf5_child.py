@@ -1,4 +1,4 @@
-"""The program that parses an HDF5 file of unknown origin; `shared.hdf5` starts it and reads what it says.
+"""The program that parses an HDF5 file of unknown origin; `shared.model_files.hdf5` starts it and reads what it says.
 
 The HDF5 library is not safe against hostile files: a few changed bytes can crash it or hang it, and no `try` catches
 that. So it runs here, in a process of its own with little memory and little time and nothing to lose. The bytes of

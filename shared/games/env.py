@@ -15,7 +15,7 @@ class GameEnv(gymnasium.Env):
     each for a state of one game (leading axis 1).
 
     Args:
-        game: the rules (`shared.game.Game`).
+        game: the rules (`shared.games.contract.Game`).
         render_mode: `"ansi"` (a string), `"rgb_array"` (uint8 [H, W, 3]), `"human"` (drawn while playing,
             in a window or, where there can be none, as text) or None.
         observation_space: what `game.observe` returns; default: values from 0 to 1 of the game's shape.
@@ -80,7 +80,7 @@ class GameEnv(gymnasium.Env):
     def _show(self):
         """Draw into a window; over SSH and the like, where there can be none, print the frame as text."""
         if self._window is None and not self._no_display:
-            from shared.plotting import Window
+            from shared.games.window import Window
 
             try:
                 self._window = Window(self.spec.id if self.spec else "game", fps=self.metadata["render_fps"])

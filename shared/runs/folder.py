@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from shared import files
-from shared.checkpoint import FOLDER as CHECKPOINTS
 from shared.errors import UserError
+from shared.runs.checkpoint import FOLDER as CHECKPOINTS
 
 ROOT = Path("runs")
 CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import keras
 
 from shared.errors import UserError
-from shared.models import AGGREGATES, Dueling, Grid
+from shared.nn.layers import AGGREGATES, Dueling, Grid
 
 ACTIVATIONS = ("linear", "relu", "elu", "selu", "tanh", "sigmoid", "softmax", "softplus", "softsign")
 MAX_LAYERS = 1000
@@ -103,7 +103,7 @@ def _sizes(count=None, low=1, high=MAX_SIZE):
 
 
 def _edges(value):
-    """A list of lists of ascending numbers, as `shared.models.Grid` has them."""
+    """A list of lists of ascending numbers, as `shared.nn.layers.Grid` has them."""
     axes = value if isinstance(value, (list, tuple)) else ()
     if not 0 < len(axes) <= 8 or not all(isinstance(axis, (list, tuple)) and len(axis) < 1024 for axis in axes):
         raise ValueError("must be a list of up to 8 lists of numbers")

@@ -1,4 +1,4 @@
-"""Learning curves as small PNG files, and a window for moving pictures.
+"""Learning curves as small PNG files.
 
 Matplotlib is imported when something is drawn. Files are drawn on a canvas of their own, without a display and
 without touching what else a program may be doing with `matplotlib.pyplot`.
@@ -6,22 +6,18 @@ without touching what else a program may be doing with `matplotlib.pyplot`.
 
 import io
 import math
-import os
 from typing import NamedTuple
 
 import numpy as np
 
 from shared import files
-from shared.errors import UserError
-from shared.intervals import mean_and_ci95
-from shared.pace import Pace
+from shared.rollouts.intervals import mean_and_ci95
 
 # Eight colours that stay apart for colour-blind readers (Okabe and Ito 2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, FAINT = "#333333", "#DDDDDD"
 DPI = 110
 PANEL = (6.4, 2.9)  # inches; the width of a figure, the height of each of its panels
-SHORTEST_WAIT = 0.001  # seconds in which a window answers to the mouse even when frames are late; 0 would be for ever
 SMOOTH_SHARE = 0.02  # of a curve's points, averaged into one where a curve is smoothed
 
 
@@ -65,7 +61,7 @@ def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title
 
     Args:
         path: the PNG file to write.
-        rows: the run's metrics, a list of dicts of numbers (`shared.runs.Run.read_metrics`).
+        rows: the run's metrics, a list of dicts of numbers (`shared.runs.folder.Run.read_metrics`).
         panels: what to draw; default: win rate (or, where that is not reported, score) and loss.
         x: the metric on the horizontal axis.
         x_label: what it is called.
@@ -301,62 +297,3 @@ def _save(figure, path):
     image, data = Image.open(data).convert("RGB"), io.BytesIO()
     image.quantize(128, dither=Image.Dither.NONE).save(data, format="PNG", optimize=True)
     files.write_bytes(path, data.getvalue())
-
-
-class Window:
-    """A window that shows moving pictures, for `render_mode="human"`.
-
-    Closing it, like Ctrl-C, ends the program's work: the next `show` raises `KeyboardInterrupt`.
-
-    Args:
-        title: stands in its title bar.
-        fps: frames per second.
-
-    Raises `UserError` where there is no display, or no toolkit to open a window with.
-    """
-
-    def __init__(self, title, fps):
-        import matplotlib.pyplot as plt
-
-        self._plt, self._pace = plt, Pace(fps)
-        self._image = None
-        self._figure = _open_window(plt, title)
-
-    def show(self, pixels):
-        """Show one picture, uint8 [H, W, 3], and wait until its time is over."""
-        if not self._plt.fignum_exists(self._figure.number):
-            raise KeyboardInterrupt("the window was closed")
-        if self._image is None:
-            axis = self._figure.add_axes((0, 0, 1, 1))
-            axis.set_axis_off()
-            self._image = axis.imshow(pixels, interpolation="nearest")
-            self._pace.restart()
-        self._image.set_data(pixels)
-        self._figure.canvas.draw_idle()
-        self._figure.canvas.start_event_loop(max(SHORTEST_WAIT, self._pace.left()))
-        self._pace.advance()
-
-    def close(self):
-        """Close the window."""
-        self._plt.close(self._figure)
-
-
-def _open_window(plt, title):
-    remedy = 'use render_mode="rgb_array" or "ansi", or play in the terminal'
-    try:
-        figure = plt.figure(title, figsize=(5, 5))
-    except Exception as error:
-        raise UserError(f'render_mode="human": no window could be opened ({error}); {remedy}') from error
-    if plt.get_backend().lower() in _without_windows():
-        plt.close(figure)
-        asked = "MPLBACKEND" in os.environ
-        cause = f"MPLBACKEND={os.environ['MPLBACKEND']} draws no windows" if asked else "there is no display or toolkit"
-        raise UserError(f'render_mode="human": {cause}; {remedy}')
-    figure.show()
-    return figure
-
-
-def _without_windows():
-    from matplotlib.backends import BackendFilter, backend_registry
-
-    return backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)

@@ -1,0 +1,112 @@
+"""The command `play` that every experiment offers."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from shared.commands.parser import Parser, settings_from
+from shared.commands.trained import add_weights_arguments, load_trained
+from shared.display.playback import GIF, MP4, Small, check_recording, cut_after, play_episodes, record, watch
+from shared.display.terminal import Screen
+from shared.errors import UserError
+from shared.options import check_limits, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlayConfig:
+    """How many games `play` plays, which, and how fast."""
+
+    episodes: int = option(10, "games to play", low=1)
+    fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
+    time_limit: int | None = option(
+        None, "environment steps after which a game is cut (default: as the game has it)", low=1
+    )
+    seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
+
+    def __post_init__(self):
+        check_limits(self)
+
+
+def play(argv, package, experiments, stages):
+    """`python -m <package>.play`.
+
+    Args:
+        argv: the arguments.
+        package: its name.
+        experiments: dict of `shared.runs.experiment.Experiment` by game.
+        stages: dict of `Stage` by game.
+
+    Returns the exit status.
+    """
+    parser = Parser(
+        f"{package}.play", "Watch a trained agent play in the terminal, record it, or play yourself. q quits."
+    )
+    add_weights_arguments(parser, package, experiments)
+    parser.add_settings(PlayConfig())
+    parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
+    parser.add_argument("--window", action="store_true", help="show the games in a window")
+    add_recording_arguments(parser)
+    arguments = parser.parse_args(argv)
+    config, paths = settings_from(arguments, PlayConfig), recordings(arguments)
+    if arguments.human:
+        if arguments.window:
+            raise UserError("--window: a person plays in the terminal; leave out --human or this")
+        if arguments.weights is not None:
+            raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
+        name = getattr(arguments, "game", None) or next(iter(experiments))
+        experiment, stage = experiments[name], stages[name]
+        settings, policy = next(iter(experiment.presets.values())), stage.keyboard()
+    else:
+        trained = load_trained(arguments, package, experiments)
+        from shared.rollouts.greedy import greedy_policy
+
+        experiment, settings, policy = trained.experiment, trained.settings, greedy_policy(trained.model)
+        stage = stages[experiment.name]
+        print(f"agent: {trained.weights}", flush=True)
+
+    fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
+    env = experiment.env(settings, render_mode="rgb_array")
+    env = cut_after(env, config.time_limit)
+    policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
+    options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
+    for path in paths:
+        shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
+        print(f"recording {path}", flush=True)
+        played = record(path, shown, policy, **options)
+        print(f"recorded: {path}")
+    if arguments.window and not paths:
+        played = watch(env, policy, experiment.title, every=stage.every, **options)
+    elif not paths:
+        screen = Screen(fps, stage.half_blocks)
+        if arguments.human and not screen.interactive:
+            raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
+        help_line = [f"{stage.keys}, q quits" if arguments.human else "q quits"] if screen.interactive else []
+        with screen:
+            played = play_episodes(
+                *(env, policy, screen, stage), episodes=config.episodes, seed=config.seed, help_line=help_line
+            )
+    print(stage.tally(played) if played else "no game was finished")
+    return 0
+
+
+def add_recording_arguments(parser):
+    """Add the flags that record games to files."""
+    for name, kind in ((GIF, "an animation"), (MP4, "a video")):
+        parser.add_argument(
+            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
+        )
+
+
+def recordings(arguments):
+    """The files that the flags of `add_recording_arguments` ask for."""
+    asked = {suffix: getattr(arguments, suffix[1:]) for suffix in (GIF, MP4)}
+    for suffix, path in asked.items():
+        if path is not None and path.suffix.lower() != suffix:
+            raise UserError(f"--{suffix[1:]} {path}: give a name that ends in {suffix}")
+        if path is not None and getattr(arguments, "human", False):
+            raise UserError(f"--{suffix[1:]} {path}: only an agent's games are recorded; leave out --human")
+    paths = [path for path in asked.values() if path is not None]
+    for path in paths:
+        check_recording(path)
+    return paths

@@ -1,0 +1,1 @@
+"""Files of networks and weights, of ours and of others, read without trusting them."""

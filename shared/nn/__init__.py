@@ -1,0 +1,1 @@
+"""Pieces of Keras: the backend, layers, losses, optimizers, copies of models."""

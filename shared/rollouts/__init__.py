@@ -1,0 +1,1 @@
+"""Playing: episodes side by side, greedy scores and how sure they are."""
