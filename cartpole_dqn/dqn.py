@@ -17,7 +17,6 @@ from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, Variant
 TUTORIAL = CartPoleSettings(
     episodes=600,
     time_limit=PUBLISHED_LIMIT,
-    truncation="terminal",
     hidden=(32, 32),
     activation="elu",
     optimizer="nadam",

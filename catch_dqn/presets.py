@@ -43,7 +43,7 @@ CATCH_TUNED = dataclasses.replace(
 
 BALL8_TUTORIAL = CatchSettings(
     episodes=1000,
-    time_limit=TIME_LIMIT,
+    time_limit=TIME_LIMIT + 1,  # the tutorial counts past its limit
     truncation="terminal",
     hidden=(64, 32),
     optimizer="rmsprop-graves",
@@ -52,14 +52,14 @@ BALL8_TUTORIAL = CatchSettings(
     discount=0.9,
     epsilon=1.0,
     epsilon_end=0.1,
-    epsilon_decay=30,
-    epsilon_by="growing-episodes",
+    epsilon_decay=500,
+    epsilon_by="growing-steps",
     replay_capacity=5000,
     batch_size=32,
-    learning_starts=5000,
+    learning_starts=4998,  # the memory is full from the next step on; the first update follows step 5001
     train_every=3,
-    target_sync=500,
-    first_target="shared",
+    final_update=True,
+    target_sync=500,  # shared at first, but copied at step 5000, before there is anything to share
     double_rule="tutorial",
 )
 
@@ -68,6 +68,7 @@ BALL8_TUNED = dataclasses.replace(
     episodes=1_000_000,
     steps=100_000,
     starts="all",
+    time_limit=TIME_LIMIT,
     truncation="bootstrap",
     optimizer="adam",
     learning_rate=1e-3,
@@ -79,8 +80,8 @@ BALL8_TUNED = dataclasses.replace(
     train_every=4,
     replay_capacity=40_000,
     learning_starts=2000,
+    final_update=False,
     target_sync=1000,
-    first_target="copied",
     double=True,
     double_rule="published",
 )

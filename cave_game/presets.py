@@ -27,14 +27,14 @@ CAVE_TUTORIAL = CaveSettings(
     discount=0.9,
     epsilon=1.0,
     epsilon_end=0.1,
-    epsilon_by="growing-episodes",
-    epsilon_decay=30,
+    epsilon_by="growing-steps",
+    epsilon_decay=500,
     replay_capacity=5000,
     batch_size=32,
-    learning_starts=5000,
+    learning_starts=4998,
     train_every=3,
+    final_update=True,
     target_sync=500,
-    first_target="shared",
     double_rule="tutorial",
 )
 

@@ -60,11 +60,6 @@ class PolicySettings:
         last = self.learning_rate_end / self.learning_rate if self.learning_rate else 1.0
         return 1.0 + (last - 1.0) * iteration / max(1, self.iterations - 1)
 
-    def figures(self, state, trace):
-        """What to report of training beside score and loss: a dict of numbers by name."""
-        figures = {"entropy": trace.entropy}
-        return figures | {"value_loss": trace.value_loss} if self.baseline else figures
-
 
 LUNAR_TUTORIAL = PolicySettings()
 

@@ -96,6 +96,11 @@ class Trainer:
         """The policy being trained."""
         return self.policy
 
+    def figures(self, state, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        figures = {"entropy": trace.entropy}
+        return figures | {"value_loss": trace.value_loss} if self.value is not None else figures
+
     def snapshot(self, state):
         """The whole of training between two iterations: a dict of NumPy arrays by name."""
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}

@@ -17,6 +17,7 @@ from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.neural import Network
 from cartpole_dqn.tabular import EDGES, Table
 from cartpole_dqn.variant import PUBLISHED_LIMIT
+from shared.dqn.clock import Clock, Time
 from shared.dqn.loop import play_and_learn
 from shared.errors import UserError
 from shared.rollouts.greedy import greedy_choice, greedy_policy
@@ -56,7 +57,7 @@ def test_each_lesson_changes_what_its_file_says():
 def test_epsilon_of_t4():
     settings = tutorial("dqn")
     for episode in (0, 1, 250, 494, 495, 496, 599):
-        assert settings.epsilon_at(0, episode) == pytest.approx(max(1 - episode / 500, 0.01), abs=1e-6)
+        assert Clock(settings).epsilon(Time(0, episode, 0)) == pytest.approx(max(1 - episode / 500, 0.01), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["naive", "tabular", "neural", "dqn", "dueling"])

@@ -67,8 +67,10 @@ VARIANTS = {
         "double": True,
         "double_rule": "tutorial",
         "learning_starts": 60,
-        "epsilon_by": "growing-episodes",
-        "epsilon_decay": 30,
+        "epsilon_by": "growing-steps",
+        "epsilon_decay": 2000,
+        "train_every": 3,
+        "final_update": True,
         "time_limit": 5,
         "truncation": "terminal",
     },
@@ -84,6 +86,7 @@ VARIANTS = {
         "learning_rate": 1e-2,
         "loss": "mse-taken",
     },
+    "syncs out of step with updates": {"train_every": 3, "target_sync": 50, "optimizer": "adam", "learning_rate": 1e-3},
     "summed loss": {"loss": "clipped-huber", "learning_rate": 1e-3},
 }
 
@@ -298,7 +301,7 @@ def test_engine_stops_where_the_loss_is_no_longer_finite(catch, small):
 def test_games_side_by_side_fill_memory_in_blocks(catch, small):
     engine = catch.engine(dataclasses.replace(small, games=4, train_every=2, replay_capacity=40))
     state, trace = engine.run(engine.start(), max_steps=60)
-    assert engine.updates_per_round == 2
+    assert engine.clock.updates_every_step == 2
     assert int(engine.optimizer.iterations) == 30
     assert trace.ended.shape == (15, 4)
     assert int(state.steps) == 60

@@ -7,8 +7,10 @@ import pytest
 from keras import ops
 
 from shared.dqn import replay
+from shared.dqn.clock import START, Clock, Time
 from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
-from shared.dqn.schedules import growing, linear
+from shared.dqn.schedules import linear
+from shared.dqn.settings import Settings
 from shared.nn.backend import compiled
 
 
@@ -19,9 +21,31 @@ def test_linear_schedule(xp, elapsed, expected):
     assert float(linear(xp, 1.0, 0.1, 0, elapsed)) == 0.1
 
 
-@pytest.mark.parametrize(("elapsed", "expected"), [(0, 1.0), (1, 0.7), (2, 0.1), (3, 0.1)])
-def test_growing_schedule(elapsed, expected):
-    assert float(growing(np, 1.0, 0.1, 2, elapsed)) == pytest.approx(expected)
+def test_epsilon_of_t3_falls_at_every_step_by_the_number_of_the_episode():
+    settings = Settings(
+        epsilon_by="growing-steps", epsilon_decay=10, epsilon_end=0.0, learning_starts=2, replay_capacity=50
+    )
+    clock, time, seen = Clock(settings), START, []
+    for step in range(1, 14):  # episodes of 3 steps
+        time = clock.after_step(time, int(step % 3 == 0))
+        seen.append(round(float(clock.epsilon(time)), 6))
+    # Steps 1 to 3: episode 0, which counts since it ends after step 2. Then episode 1, 2 and 3.
+    assert seen == [1.0, 1.0, 1.0, 0.9, 0.8, 0.7, 0.5, 0.3, 0.1, 0.0, 0.0, 0.0, 0.0]
+    assert time == Time(13, 4, 10), "counts no further than to where epsilon has arrived"
+
+
+def test_what_is_due_after_a_step():
+    settings = Settings(learning_starts=4, train_every=3, final_update=True, target_sync=5, replay_capacity=50)
+    clock, time, updates, syncs = Clock(settings), START, [], []
+    for step in range(1, 16):
+        ended = int(step in (3, 10, 14))
+        before, time = time, clock.after_step(time, ended)
+        updates += [step] * int(clock.updates_due(before, time, ended))
+        syncs += [step] * clock.sync_is_due(before, time)
+    assert updates == [7, 10, 10, 13, 14]
+    assert syncs == [5, 10, 15]
+    assert not clock.is_over(time)
+    assert clock.is_over(Time(0, settings.episodes, 0))
 
 
 def test_epsilon_greedy_at_its_ends():

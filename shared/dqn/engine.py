@@ -13,21 +13,25 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from shared.dqn import quirks
 from shared.dqn import replay as memory
+from shared.dqn.clock import Clock, Time
 from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
 from shared.errors import UserError
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 
 BLOCK_STEPS = 4000
+UNROLLED = 4  # updates after one step that are written out one after the other, at most; more of them are a loop
 
 
 class TrainState(NamedTuple):
     """Where training stands, but for the variables of the networks and the optimizer. G games, C transitions."""
 
     key: Any  # int32, the run's seed
-    steps: Any  # int32, environment steps taken, over all games
-    episodes: Any  # int32, episodes ended, counted as `Settings.episodes` is
+    steps: Any  # int32, these three as in `shared.dqn.clock.Time`
+    episodes: Any
+    growth: Any
     game: Any  # the game's own State, [G, ...]
     observation: Any  # float32 [G, ...]
     length: Any  # int32 [G], steps of the running episode
@@ -35,6 +39,11 @@ class TrainState(NamedTuple):
     best_score: Any  # float32, highest return of an episode, where the best weights are kept
     replay: memory.Replay  # [C, ...]
     surprise: memory.Surprise  # [C], or [0] where all transitions are alike
+
+    @property
+    def time(self):
+        """How far training has come."""
+        return Time(self.steps, self.episodes, self.growth)
 
 
 class Trace(NamedTuple):
@@ -87,15 +96,10 @@ class Engine:
             self.target = self.online
         self.best = _copy(self.online) if settings.restore_best else None
         optimizer.build(self.online.trainable_variables)
-        # One round is the fewest steps after which the number of updates made is a whole number, or one episode.
-        by_steps = settings.train_by == "steps"
-        self.steps_per_round = max(1, settings.train_every // settings.games) if by_steps else 1  # of the G games
-        self.updates_per_round = max(1, settings.games // settings.train_every)
-        block = block or max(1, BLOCK_STEPS // settings.games)
-        self.block = -(-block // self.steps_per_round) * self.steps_per_round
-        self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False, trusted=None))
-        self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.target))
-        self._learn_shared = compiled(lambda limit, state: self._play(limit, state, learn=True, trusted=self.online))
+        self.clock = Clock(settings)
+        self.block = block or max(1, BLOCK_STEPS // settings.games)
+        self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False))
+        self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True))
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -109,6 +113,7 @@ class Engine:
             key=ops.convert_to_tensor(key, "int32"),
             steps=ops.convert_to_tensor(0, "int32"),
             episodes=ops.convert_to_tensor(0, "int32"),
+            growth=ops.convert_to_tensor(0, "int32"),
             game=game,
             observation=observation,
             length=ops.zeros((games,), "int32"),
@@ -129,20 +134,20 @@ class Engine:
         """
         settings = self.settings
         limit = min(limit for limit in (max_steps, settings.steps, np.iinfo(np.int32).max) if limit is not None)
-        steps, play = int(state.steps), self._learn
-        if steps < settings.steps_before_learning:
+        play = self._learn
+        if int(state.steps) < self.clock.steps_before_learning:
             play, limit = self._collect, min(limit, settings.learning_starts)
-        elif settings.first_target == "shared" and settings.target_sync:
-            first_sync = (settings.learning_starts // settings.target_sync + 1) * settings.target_sync
-            if steps < first_sync:
-                play, limit = self._learn_shared, min(limit, first_sync)
         rows, state, trace = play(ops.convert_to_tensor(limit, "int32"), state)
         rows = int(rows)
         return state, Trace(*(ops.convert_to_numpy(column)[:rows] for column in trace))
 
     def finished(self, state):
         """Whether all episodes or steps asked for have been played."""
-        return self.settings.is_over(int(state.episodes), int(state.steps))
+        return bool(self.clock.is_over(state.time))
+
+    def figures(self, state, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        return {"epsilon": float(self.clock.epsilon(Time(int(state.steps), int(state.episodes), int(state.growth))))}
 
     def first_draws(self, key):
         """The numbers that start the first games: float32 [G, reset_draws]."""
@@ -153,7 +158,7 @@ class Engine:
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
         games, game, batch = self.settings.games, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
-        shapes.append((self.updates_per_round, memory.draws_per_row(self.settings.prioritized), batch))
+        shapes.append((self.clock.most_updates, memory.draws_per_row(self.settings.prioritized), batch))
         sizes = [int(np.prod(shape)) for shape in shapes]
         numbers = uniform(key, steps + 1, sum(sizes))  # counter 0 has started the first games
         parts, start = [], 0
@@ -190,10 +195,9 @@ class Engine:
 
     # -- what is compiled ---------------------------------------------------------------------------------------
 
-    def _play(self, limit, state, learn, trusted):
-        """Rounds of steps and updates until a limit is reached; between them the target network follows."""
-        settings, games = self.settings, self.settings.games
-        by_steps = settings.train_by == "steps"
+    def _play(self, limit, state, learn):
+        """Steps and updates until a limit is reached; between them the target network follows."""
+        settings, games, clock = self.settings, self.settings.games, self.clock
         trace = Trace(
             ended=ops.zeros((self.block, games), "bool"),
             score=ops.zeros((self.block, games)),
@@ -203,87 +207,64 @@ class Engine:
         )
 
         def goes_on(row, state, trace):
-            in_limits = ops.logical_and(row + self.steps_per_round <= self.block, state.steps < limit)
+            in_limits = ops.logical_and(row < self.block, state.steps < limit)
             finite = ops.isfinite(trace.loss[ops.maximum(row - 1, 0)])
             return ops.logical_and(ops.logical_and(in_limits, finite), state.episodes < settings.episodes)
 
-        def clock(state):
-            return state.steps if by_steps else state.episodes
-
-        def round_of(row, state, trace):
-            if by_steps:
-                return self._round(row, state, trace, learn, trusted)
-            return self._episode(row, state, trace, trusted, goes_on)
+        def advance(row, state, trace):
+            before, draws = state.time, self.draws(state.key, state.steps)
+            state, trace = self._step(row, state, trace, draws)
+            if learn:
+                state, trace = self._updates(row, state, trace, draws, before)
+            return row + 1, state, trace
 
         def until_sync(row, state, trace):
-            next_sync = (clock(state) // settings.target_sync + 1) * settings.target_sync
+            until, share = clock.next_sync(state.time), settings.target_tau
+            if settings.first_target == "shared":
+                shared = clock.of(state.time) < quirks.first_sync(settings)
+                until, share = ops.where(shared, clock.of(state.time) + 1, until), ops.where(shared, 1.0, share)
             row, state, trace = ops.while_loop(
-                lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), clock(state) < next_sync),
-                round_of,
+                lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), clock.of(state.time) < until),
+                advance,
                 (row, state, trace),
             )
-            _move(self.target, self.online, ops.where(clock(state) >= next_sync, settings.target_tau, 0.0))
+            _move(self.target, self.online, ops.where(clock.of(state.time) >= until, share, 0.0))
             return row, state, trace
 
         with_target = learn and self.target is not self.online
         start = (ops.convert_to_tensor(0, "int32"), state, trace)
-        return ops.while_loop(goes_on, until_sync if with_target else round_of, start)
+        return ops.while_loop(goes_on, until_sync if with_target else advance, start)
 
-    def _round(self, row, state, trace, learn, trusted):
-        """A few steps of the games, then the updates that are due."""
-        for _ in range(self.steps_per_round):
-            draws = self.draws(state.key, state.steps)
-            row, state, trace = self._step(row, state, trace, draws, learn)
-        if learn:
-            for update in range(self.updates_per_round):
-                loss, largest_target = self._update(state, draws.batch[update], trusted)
-            trace = trace._replace(
-                loss=ops.slice_update(trace.loss, (row - 1,), loss[None]),
-                largest_target=ops.slice_update(trace.largest_target, (row - 1,), largest_target[None]),
+    def _updates(self, row, state, trace, draws, before):
+        """The updates that are due after the step that was written into the trace's `row`."""
+        ended = trace.ended[row]  # [G]
+        if self.settings.restore_best:
+            score = trace.score[row, 0]
+            better = quirks.better_episode(score, state.best_score, ended[0])
+            _move(self.best, self.online, better)
+            state = state._replace(best_score=ops.where(better > 0, score, state.best_score))
+        number = self.clock.updates_every_step
+        if number is not None and number <= UNROLLED:
+            for update in range(number):
+                loss, largest_target = self._update(state, draws.batch[update])
+        else:
+            due = number or self.clock.updates_due(before, state.time, ops.sum(ops.cast(ended, "int32")), ops)
+            _, loss, largest_target = ops.while_loop(
+                lambda update, *_: update < due,
+                lambda update, *_: (update + 1, *self._update(state, draws.batch[update])),
+                (0, ops.zeros(()), ops.zeros(())),
             )
-        return row, state, trace
-
-    def _episode(self, row, state, trace, trusted, goes_on):
-        """Steps of the one game until its episode ends (or the call does), then the update that is due."""
-        settings = self.settings
-
-        def step(row, state, trace):
-            return self._step(row, state, trace, self.draws(state.key, state.steps), learn=True)
-
-        episodes = state.episodes
-        row, state, trace = ops.while_loop(
-            lambda row, state, trace: ops.logical_and(goes_on(row, state, trace), state.episodes == episodes),
-            step,
-            (row, state, trace),
-        )
-        ended = state.episodes > episodes
-        if settings.restore_best:
-            score = trace.score[row - 1, 0]
-            better = ops.logical_and(ended, score >= state.best_score)
-            _move(self.best, self.online, ops.cast(better, "float32"))
-            state = state._replace(best_score=ops.where(better, score, state.best_score))
-
-        due = ops.logical_and(ended, state.episodes > settings.learning_starts)
-        due = ops.logical_and(due, (state.episodes - settings.learning_starts) % settings.train_every == 0)
-
-        def learn(updates, loss, largest_target):
-            last_step = self.draws(state.key, state.steps - 1)
-            return updates + 1, *self._update(state, last_step.batch[0], trusted)
-
-        _, loss, largest_target = ops.while_loop(
-            lambda updates, *_: updates < ops.cast(due, "int32"), learn, (0, ops.zeros(()), ops.zeros(()))
-        )
         trace = trace._replace(
-            loss=ops.slice_update(trace.loss, (row - 1,), loss[None]),
-            largest_target=ops.slice_update(trace.largest_target, (row - 1,), largest_target[None]),
+            loss=ops.slice_update(trace.loss, (row,), loss[None]),
+            largest_target=ops.slice_update(trace.largest_target, (row,), largest_target[None]),
         )
-        return row, state, trace
+        return state, trace
 
-    def _step(self, row, state, trace, draws, learn):
+    def _step(self, row, state, trace, draws):
         """One action in each of the G games, written into the trace's next row."""
         settings = self.settings
         q = self.online(state.observation)  # [G, A]
-        epsilon = settings.epsilon_at(state.steps, state.episodes, ops)
+        epsilon = self.clock.epsilon(state.time, ops)
         action = epsilon_greedy(q, draws.explore, draws.choice, epsilon)  # [G]
         game, reward, terminated = self.game.step(ops, state.game, action, draws.step)
         observation = self.game.observe(ops, game)
@@ -309,9 +290,9 @@ class Engine:
             score=ops.slice_update(trace.score, (row, 0), score[None]),
             length=ops.slice_update(trace.length, (row, 0), length[None]),
         )
+        time = self.clock.after_step(state.time, ops.sum(ops.cast(ended, "int32")), ops)
         state = state._replace(
-            steps=state.steps + settings.games,
-            episodes=state.episodes + (ops.sum(ops.cast(ended, "int32")) if learn else 0),
+            **time._asdict(),
             game=memory.where(ended, fresh, game),
             observation=memory.where(ended, self.game.observe(ops, fresh), observation),
             length=ops.where(ended, 0, length),
@@ -319,13 +300,10 @@ class Engine:
             replay=replay,
             surprise=surprise,
         )
-        return row + 1, state, trace
+        return state, trace
 
-    def _update(self, state, draws, trusted):
-        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|.
-
-        `trusted` is the network that values the next observation.
-        """
+    def _update(self, state, draws):
+        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|."""
         surprise = state.surprise if self.settings.prioritized else None
         batch, weight = memory.sample(state.replay, state.steps, draws, surprise)
         if self.settings.replay_states:
@@ -333,8 +311,8 @@ class Engine:
         a_t = None
         if self.settings.double:
             published = self.settings.double_rule == "published"
-            a_t = ops.argmax(self.online(batch.s_t), axis=-1) if published else batch.a_tm1  # [B]
-        target = td_target(batch.r_t, batch.discount_t, trusted(batch.s_t), a_t)  # [B]
+            a_t = ops.argmax(self.online(batch.s_t), axis=-1) if published else quirks.double_action(batch)  # [B]
+        target = td_target(batch.r_t, batch.discount_t, self.target(batch.s_t), a_t)  # [B]
         if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
             size = self.settings.batch_size
             weight = weight * (size / ops.cast(ops.minimum(state.steps, size), "float32"))

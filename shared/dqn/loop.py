@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from shared.dqn.clock import START, Clock, Time
 from shared.dqn.engine import Trace
 
 
@@ -18,43 +19,37 @@ class Episode(NamedTuple):
     score: float  # sum of rewards
     length: int  # environment steps
     loss: float  # of the last update in it, 0 if there was none
+    time: Time  # after it
 
 
-def play_and_learn(env, agent, settings, steps=0, episodes=0):
+def play_and_learn(env, agent, settings, time=START):
     """Play episodes without end, learning all the while; yields an `Episode` whenever one ends.
 
     Args:
         env: a Gymnasium environment with a discrete action space.
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
         settings: a `shared.dqn.settings.Settings`.
-        steps: environment steps taken in earlier episodes.
-        episodes: how many of those `settings.counts` counts.
+        time: how far training has come in earlier episodes.
     """
+    clock = Clock(settings)
     while True:
         observation, _ = env.reset()
         score, length, loss, over = 0.0, 0, 0.0, False
         while not over:
-            agent.explore = settings.epsilon_at(steps, episodes)
+            agent.explore = clock.epsilon(time)
             action = agent.choose_action(observation)
             next_observation, reward, terminated, truncated, _ = env.step(action)
-            steps, score, length = steps + 1, score + reward, length + 1
+            score, length = score + reward, length + 1
             over = terminated or truncated or length == settings.time_limit
-            episodes += over and settings.counts(steps)
+            before, time = time, clock.after_step(time, int(over))
             no_more = terminated if settings.truncation == "bootstrap" else over
             agent.remember(observation, action, reward, no_more, next_observation)
             observation = next_observation
-            if settings.update_is_due(steps, episodes, over):
+            for _ in range(clock.updates_due(before, time, int(over))):
                 loss = agent.replay()
-            if settings.sync_is_due(steps, episodes, over):
+            if clock.sync_is_due(before, time):
                 agent.sync_target(settings.target_tau)
-        yield Episode(score, length, loss)
-
-
-class LoopState(NamedTuple):
-    """How far the readable loop has come; the rest is in the agent and the environment."""
-
-    steps: int
-    episodes: int
+        yield Episode(score, length, loss, time)
 
 
 class Loop:
@@ -69,49 +64,49 @@ class Loop:
 
     def __init__(self, env, agent, settings, block=50):
         self.env, self.agent, self.settings, self.block = env, agent, settings, block
+        self.clock = Clock(settings)
 
     def start(self):
-        """Seed the environment; returns the state before the first step."""
+        """Seed the environment; returns the time before the first step."""
         self.env.reset(seed=self.settings.seed)
-        return LoopState(0, 0)
+        return START
 
-    def run(self, state):
-        """Play some episodes; returns the next state and a `Trace` with one row for each."""
-        steps, episodes = state
+    def run(self, time):
+        """Play some episodes; returns the next `Time` and a `Trace` with one row for each."""
         played = []
-        for episode in play_and_learn(self.env, self.agent, self.settings, steps, episodes):
+        for episode in play_and_learn(self.env, self.agent, self.settings, time):
             played.append(episode)
-            steps += episode.length
-            episodes += self.settings.counts(steps)
-            over = self.settings.is_over(episodes, steps) or not np.isfinite(episode.loss)
-            if over or len(played) == self.block:
+            if self.finished(episode.time) or not np.isfinite(episode.loss) or len(played) == self.block:
                 break
-        score, length, loss = (np.array(column) for column in zip(*played, strict=True))
+        score, length, loss = (np.array(column) for column in list(zip(*played, strict=True))[:3])
         rows = len(played)
-        trace = Trace(np.ones((rows, 1), bool), score[:, None], length[:, None], loss, np.zeros(rows))
-        return LoopState(steps, episodes), trace
+        return played[-1].time, Trace(np.ones((rows, 1), bool), score[:, None], length[:, None], loss, np.zeros(rows))
 
-    def finished(self, state):
+    def finished(self, time):
         """Whether all episodes or steps asked for have been played."""
-        return self.settings.is_over(state.episodes, state.steps)
+        return bool(self.clock.is_over(time))
 
     def export(self):
         """The model, trained so far."""
         return self.agent.model
 
-    def snapshot(self, state):
+    def figures(self, time, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        return {"epsilon": float(self.clock.epsilon(time))}
+
+    def snapshot(self, time):
         """The whole of training as one value: a dict of NumPy arrays by name."""
         generators = [self.agent.rng.bit_generator.state, self.env.unwrapped.np_random.bit_generator.state]
-        return self.agent.snapshot() | {
-            "state/steps": np.array(state.steps),
-            "state/episodes": np.array(state.episodes),
-            "state/generators": np.frombuffer(json.dumps(generators).encode(), np.uint8),
-        }
+        return (
+            self.agent.snapshot()
+            | {f"state/{name}": np.array(value) for name, value in time._asdict().items()}
+            | {"state/generators": np.frombuffer(json.dumps(generators).encode(), np.uint8)}
+        )
 
     def restore(self, arrays):
-        """Go back to where `snapshot` was taken; returns the `LoopState`."""
+        """Go back to where `snapshot` was taken; returns the `Time`."""
         self.start()
         self.agent.restore(arrays)
         generators = json.loads(arrays["state/generators"].tobytes())
         self.agent.rng.bit_generator.state, self.env.unwrapped.np_random.bit_generator.state = generators
-        return LoopState(int(arrays["state/steps"]), int(arrays["state/episodes"]))
+        return Time(*(int(arrays[f"state/{name}"]) for name in Time._fields))

@@ -10,12 +10,3 @@ def linear(xp, start, end, duration, elapsed):
         return end
     fraction = xp.clip(xp.array(elapsed, dtype="float32") / duration, 0.0, 1.0)
     return start + (end - start) * fraction
-
-
-def growing(xp, start, end, duration, elapsed):
-    """Move from `start` to `end` by steps that grow with their number: after n of them, n (n + 1) / 2 parts are gone.
-
-    The quirk of T3, which meant to fall linearly but multiplies each decrement by the number of the epoch.
-    """
-    parts = duration * (duration + 1) / 2
-    return linear(xp, start, end, parts, elapsed * (elapsed + 1) / 2)

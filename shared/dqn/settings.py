@@ -2,9 +2,6 @@
 
 import dataclasses
 
-import numpy as np
-
-from shared.dqn.schedules import growing, linear
 from shared.errors import UserError
 from shared.options import check_limits, flag, option
 
@@ -53,8 +50,9 @@ class Settings:
     epsilon_decay: int = option(0, "time from the first to the last epsilon, in the unit of --epsilon-by", low=0)
     epsilon_by: str = option(
         "steps",
-        "what epsilon falls with: environment steps, episodes, or (a quirk of T3) episodes by growing decrements",
-        choices=("steps", "episodes", "growing-episodes"),
+        "what epsilon falls with: environment steps, episodes, or (a quirk of T3) steps by decrements that grow with "
+        "the number of the episode",
+        choices=("steps", "episodes", "growing-steps"),
     )
     replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=MOST_TRANSITIONS)
     replay_states: bool = option(
@@ -70,6 +68,7 @@ class Settings:
     )
     learning_starts: int = option(0, "time before the first update", low=0)
     train_every: int = option(1, "time from one update to the next", low=1)
+    final_update: bool = option(False, "one update more when an episode ends (a quirk of T3)")
     target_sync: int = option(0, "time between updates of the target network, 0: none is kept", low=0)
     target_tau: float = option(1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0)
     first_target: str = option(
@@ -116,7 +115,9 @@ class Settings:
                     raise UserError(
                         f"--train-by episodes: not with {flag(name)} {getattr(self, name)}; give {flag(name)} {needed}"
                     )
-        elif self.restore_best:
+        if self.final_update and (self.games != 1 or self.train_by != "steps"):
+            raise UserError("--final-update: only with --games 1 and --train-by steps; give --no-final-update")
+        if self.train_by == "steps" and self.restore_best:
             raise UserError(
                 "--restore-best: weights that change at every step have not played an episode; give --train-by "
                 "episodes, or --no-restore-best"
@@ -127,46 +128,3 @@ class Settings:
                     raise UserError(f"{flag(name)} 0: --learning-rate-by factors never gets there; give more than 0")
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
-
-    def epsilon_at(self, steps, episodes, xp=np):
-        """The chance of a random action after so many environment steps, and episodes counted as `episodes` is."""
-        schedule = growing if self.epsilon_by == "growing-episodes" else linear
-        elapsed = episodes if self.epsilon_by != "steps" else steps - self.steps_before_learning
-        return schedule(xp, self.epsilon, self.epsilon_end, self.epsilon_decay, elapsed)
-
-    @property
-    def steps_before_learning(self):
-        """Environment steps in which nothing is learned, where that is known before."""
-        return self.learning_starts if self.train_by == "steps" else 0
-
-    def figures(self, state, trace):
-        """What to report of training beside score and loss: a dict of numbers by name."""
-        return {"epsilon": float(self.epsilon_at(int(state.steps), int(state.episodes)))}
-
-    def is_over(self, episodes, steps):
-        """Whether training ends after so many episodes, counted as `episodes` is, and environment steps."""
-        return episodes >= self.episodes or (self.steps is not None and steps >= self.steps)
-
-    def counts(self, steps):
-        """Whether an episode that ends after so many environment steps is one of those that are counted."""
-        return steps > self.steps_before_learning
-
-    def update_is_due(self, steps, episodes, ended):
-        """Whether an update follows a step of one game.
-
-        Args:
-            steps: environment steps so far, this one included.
-            episodes: episodes so far that `counts` counts, this one included if it has just ended.
-            ended: whether it has.
-        """
-        elapsed = self._time(steps, episodes) - self.learning_starts
-        return (ended or self.train_by == "steps") and elapsed > 0 and elapsed % self.train_every == 0
-
-    def sync_is_due(self, steps, episodes, ended):
-        """Whether the target network moves after a step of one game; arguments as for `update_is_due`."""
-        time = self._time(steps, episodes)
-        in_time = (ended or self.train_by == "steps") and time > self.learning_starts
-        return bool(self.target_sync) and in_time and time % self.target_sync == 0
-
-    def _time(self, steps, episodes):
-        return steps if self.train_by == "steps" else episodes

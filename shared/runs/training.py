@@ -121,7 +121,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                 scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
                 learned = piece.loss[piece.loss != 0]
                 loss = float(learned.mean()) if len(learned) else 0.0
-                others = settings.figures(then, piece)
+                others = trainer.figures(then, piece)
                 recent = scores[-WINDOW:]
                 watched = float(figure.of(recent)) if len(recent) else float("nan")
                 run.add_metrics(

@@ -1,0 +1,37 @@
+"""What the tutorials do otherwise than the algorithms they teach; kept, so that their figures can be had again."""
+
+import numpy as np
+from keras import ops
+
+
+def growth(settings, time, xp=np):
+    """What T3's epsilon falls with, in one step: the number of the episode, counted from 0.
+
+    T3 means to let epsilon fall evenly over so many episodes, but takes the decrement of an episode at every step and
+    multiplies it by the episode's number. It stops counting where epsilon has arrived, so that it never overflows.
+    """
+    return xp.minimum(time.episodes * settings.games, settings.epsilon_decay - time.growth)
+
+
+def first_sync(settings):
+    """Until when T3's first target network is the online one: the first sync in the time of learning.
+
+    (`copy.copy` of a Keras 1 model shared its weights.) It comes to the same to copy the weights after every update.
+    """
+    return (settings.learning_starts // settings.target_sync + 1) * settings.target_sync
+
+
+def double_action(batch):
+    """The action whose value T3's Double DQN takes in the next state, int32 [B]: the one taken in the state before.
+
+    In van Hasselt's the online network picks it.
+    """
+    return batch.a_tm1
+
+
+def better_episode(score, best_score, ended):
+    """Whether the weights that just played an episode are to be kept as the best, as T4 does: float32, 0 or 1.
+
+    One lucky episode decides. Of episodes alike the last one counts.
+    """
+    return ops.cast(ops.logical_and(ended, score >= best_score), "float32")
