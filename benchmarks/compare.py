@@ -17,10 +17,12 @@ from shared.rollouts.intervals import mean_and_ci95
 T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 CARTPOLE = ["cartpole_dqn", "--variant", "double", "--preset", "tuned", "--time-limit", "200"]
 COMPARISONS = {
-    # The article's plot: clipped Huber loss with both optimizers at the same settings.
+    # The article's plot: clipped Huber loss with both optimizers at the same settings; and RMSprop with the step that
+    # a momentum of 0.9 comes to.
     "rmsprop-against-graves": {
         "RMSprop": [*T3_BALL8, "--optimizer", "rmsprop"],
         "RMSPropGraves": [*T3_BALL8, "--optimizer", "rmsprop-graves"],
+        "RMSprop, step x 10": [*T3_BALL8, "--optimizer", "rmsprop", "--learning-rate", "0.0025"],
     },
     # What T4's habit costs, to take a time limit for the end of the world.
     "cartpole-truncation": {
