@@ -19,7 +19,8 @@ from keras import ops, tree
 
 from cave_game.experiment import EXPERIMENTS
 from shared.dqn.formulas import replace_taken, td_target
-from shared.nn.losses import LOSSES
+from shared.late import load
+from shared.names import LOSSES
 
 CAVES = 16
 STEPS = 10_000  # of all caves, in one measurement of stepping
@@ -82,9 +83,9 @@ def bare_update(settings):
     """A function that makes `UPDATES` updates in a plain graph, each on the same batch; returns seconds an update."""
     experiment, rng, size = EXPERIMENTS["cave"], np.random.default_rng(0), settings.batch_size
     online, target = experiment.model(settings), experiment.model(settings)
-    optimizer, _ = experiment.optimizer_and_loss(settings)
+    optimizer = experiment.optimizer(settings)
     optimizer.build(online.trainable_variables)
-    loss = LOSSES[settings.loss]()
+    loss = load(LOSSES, settings.loss)()
     shape = (size, *experiment.game(settings).observation_shape)
     s_tm1, s_t = (ops.convert_to_tensor(rng.random(shape, np.float32)) for _ in range(2))
     action, reward, discount = ops.zeros((size,), "int32"), ops.ones((size,)), ops.full((size,), settings.discount)

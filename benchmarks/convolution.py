@@ -53,9 +53,9 @@ def updater(model, wrap, looped):
     from shared.nn.backend import value_and_gradients
     from shared.nn.copies import clone_model
     from shared.nn.losses import ClippedHuber
-    from shared.nn.optimizers import OPTIMIZERS
+    from shared.nn.optimizers import RMSPropGraves
 
-    target, loss, optimizer = clone_model(model), ClippedHuber(), OPTIMIZERS["rmsprop-graves"](2.5e-4)
+    target, loss, optimizer = clone_model(model), ClippedHuber(), RMSPropGraves(2.5e-4)
     optimizer.build(model.trainable_variables)
 
     def update(s_tm1, a_tm1, r_t, discount_t, s_t):
@@ -90,15 +90,13 @@ def engine_steps(model):
     """A function that makes `UPDATES` steps of the whole compiled loop: catch-ball 16x16, an update at every step."""
     from catch_dqn.ball_game import CatchBall
     from shared.dqn.engine import Engine
+    from shared.dqn.learners.dqn import DQN
     from shared.dqn.settings import Settings
     from shared.nn.copies import clone_model
-    from shared.nn.losses import ClippedHuber
-    from shared.nn.optimizers import OPTIMIZERS
+    from shared.nn.optimizers import RMSPropGraves
 
-    settings = Settings(steps=10**9, replay_capacity=5000, batch_size=BATCH, target_sync=500)
-    engine = Engine(
-        CatchBall(16), clone_model(model), OPTIMIZERS["rmsprop-graves"](2.5e-4), ClippedHuber(), settings, UPDATES
-    )
+    settings = Settings(steps=10**9, replay_capacity=5000, batch_size=BATCH, target_sync=500, loss="clipped-huber")
+    engine = Engine(CatchBall(16), clone_model(model), RMSPropGraves(2.5e-4), DQN(settings), settings, UPDATES)
     state = engine.start()
 
     def run():

@@ -60,8 +60,7 @@ class Agent:
         self.q[state, action] = target
         return float(error**2)
 
-    @property
-    def model(self):
+    def trained(self):
         """The Q-function as a Keras model."""
         return self.q.model
 
@@ -85,7 +84,6 @@ def best_of(values, rng):
 class AgentVariant(Variant):
     """A variant that T5's agent learns, compiled or to read."""
 
-    engines = ("compiled", "readable")
     method = "T5's Q-learning"
     compiled_only = (  # settings that the agent to read does not know
         *("replay_capacity", "batch_size", "games", "n_step", "replay_states", "prioritized"),

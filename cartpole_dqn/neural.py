@@ -81,7 +81,7 @@ class NeuralVariant(AgentVariant):
 
     def q_function(self, settings, rng):
         """A `Network`."""
-        return Network(self.model(settings), self.optimizer_and_loss(settings)[0], rng)
+        return Network(self.model(settings), self.optimizer(settings), rng)
 
 
 NEURAL = NeuralVariant(

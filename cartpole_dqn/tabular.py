@@ -64,7 +64,7 @@ class Table:
         """The same table as a Keras model."""
         from cartpole_dqn.networks import table
 
-        model = table(self.edges)
+        model = table(self.edges, self.values.shape[-1])
         model.set_weights([self.values.reshape(-1, self.values.shape[-1])])
         return model
 
@@ -87,11 +87,11 @@ class TabularVariant(AgentVariant):
         """A `Table`."""
         return Table(EDGES, 2, 2 * settings.learning_rate, rng)
 
-    def model(self, settings):
+    def network(self, settings, outputs):
         """The table as a network, which the compiled loop trains."""
         from cartpole_dqn.networks import table
 
-        return table(EDGES)
+        return table(EDGES, outputs)
 
 
 TABULAR = TabularVariant(

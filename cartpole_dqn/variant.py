@@ -27,8 +27,6 @@ class CartPoleSettings(Settings):
 class Variant(Experiment):
     """One way to learn CartPole."""
 
-    engines = ("compiled",)
-
     def game(self, settings):
         """The physics, for the compiled loop."""
         return CartPole()
@@ -39,11 +37,12 @@ class Variant(Experiment):
 
         return gymnasium.make(ENV_ID, max_episode_steps=LIMIT, disable_env_checker=True, **options)
 
-    def model(self, settings):
+    def network(self, settings, outputs):
         """Dense layers, with one head or two."""
-        from cartpole_dqn.networks import dense
+        from shared.nn.networks import dense
 
-        return dense(settings.hidden, settings.activation, settings.dueling, settings.seed)
+        shape = CartPole.observation_shape
+        return dense(shape, outputs, settings.hidden, settings.seed, settings.activation, settings.dueling)
 
     def figure(self):
         """The steps survived."""

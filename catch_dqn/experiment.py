@@ -7,53 +7,10 @@ import numpy as np
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
-from shared.errors import UserError
-from shared.options import flag
 from shared.runs.experiment import Experiment
 
 
-class BallExperiment(Experiment):
-    """What the falling-ball games have in common."""
-
-    def loop(self, settings):
-        """The readable loop: `catch_dqn.agent.Agent` in the Gymnasium environment.
-
-        Raises:
-            UserError: if the settings ask for what only the compiled loop can do.
-        """
-        for name, plain in (
-            ("games", 1),
-            ("n_step", 1),
-            ("replay_states", False),
-            ("prioritized", False),
-            ("restore_best", False),
-        ):
-            value = getattr(settings, name)
-            if value != plain:
-                raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
-        from catch_dqn.agent import Agent
-        from shared.dqn.loop import Loop
-
-        env = self.env(settings)
-        optimizer, loss = self.optimizer_and_loss(settings)
-        agent = Agent(
-            env,
-            settings.epsilon,
-            settings.discount,
-            settings.hidden,
-            settings.replay_capacity,
-            batch_size=settings.batch_size,
-            optimizer=optimizer,
-            loss=loss,
-            seed=settings.seed,
-            target_network=settings.first_target if settings.target_sync else None,
-            double=settings.double_rule if settings.double else None,
-            model=self.model(settings),
-        )
-        return Loop(env, agent, settings)
-
-
-class CatchExperiment(BallExperiment):
+class CatchExperiment(Experiment):
     """T1's game of Catch."""
 
     def game(self, settings):
@@ -66,11 +23,11 @@ class CatchExperiment(BallExperiment):
 
         return gymnasium.make("catch_dqn/Catch-v0", starts=settings.starts, **options)
 
-    def model(self, settings):
+    def network(self, settings, outputs):
         """T1's network: dense layers over the 100 cells."""
-        from catch_dqn.networks import dense
+        from shared.nn.networks import dense
 
-        return dense(Catch.observation_shape, Catch.num_actions, settings.hidden, settings.seed)
+        return dense(Catch.observation_shape, outputs, settings.hidden, settings.seed)
 
     def figure(self):
         """The share of games won."""
@@ -103,7 +60,7 @@ class CatchExperiment(BallExperiment):
 
 
 @dataclasses.dataclass(frozen=True)
-class CatchBallExperiment(BallExperiment):
+class CatchBallExperiment(Experiment):
     """T3's game of Catch-ball on a screen of `size` x `size` cells."""
 
     size: int = 16
@@ -119,12 +76,13 @@ class CatchBallExperiment(BallExperiment):
         options = {"starts": settings.starts, "time_limit": settings.time_limit} | options
         return gymnasium.make(f"catch_dqn/CatchBall{self.size}-v0", **options)
 
-    def model(self, settings):
+    def network(self, settings, outputs):
         """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
-        from catch_dqn import networks
+        from catch_dqn.networks import convolutional
+        from shared.nn.networks import dense
 
-        build = networks.dense if self.size == 8 else networks.convolutional
-        return build(self.game(settings).observation_shape, CatchBall.num_actions, settings.hidden, settings.seed)
+        build = dense if self.size == 8 else convolutional
+        return build(self.game(settings).observation_shape, outputs, settings.hidden, settings.seed)
 
     def figure(self):
         """The mean score."""

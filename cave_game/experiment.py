@@ -8,8 +8,6 @@ from shared.runs.experiment import Experiment
 class CaveExperiment(Experiment):
     """T3's game of CAVE."""
 
-    engines = ("compiled",)  # the readable loop would take weeks
-
     def game(self, settings):
         """The rules."""
         return Cave()
@@ -20,13 +18,13 @@ class CaveExperiment(Experiment):
 
         return gymnasium.make("cave_game/Cave-v0", time_limit=settings.time_limit, **options)
 
-    def model(self, settings):
+    def network(self, settings, outputs):
         """T3's network of three convolutions."""
         from cave_game.networks import three_convolutions
 
         return three_convolutions(
             Cave.observation_shape,
-            Cave.num_actions,
+            outputs,
             settings.hidden,
             settings.seed,
             settings.first_value,

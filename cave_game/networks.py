@@ -5,18 +5,18 @@ import keras
 FILTERS = ((16, 4, 2), (32, 2, 1), (32, 2, 1))  # filters, side of the kernel, stride
 
 
-def three_convolutions(observation_shape, num_actions, hidden, seed, first_value=0.0, activation="relu"):
+def three_convolutions(observation_shape, outputs, hidden, seed, first_value=0.0, activation="relu"):
     """T3's network for its 16x16 screen: three convolutions and dense layers.
 
     Args:
         observation_shape: (rows, columns, channels).
-        num_actions: how many values come out, linear.
+        outputs: how many values come out, linear.
         hidden: units of each dense layer.
         seed: of the initial weights, uniform after Glorot and Bengio (2010, eq. 16); layer i takes `seed + i`.
         first_value: the bias of the output: about what an untrained network says of every action.
         activation: of the dense layers; the convolutions have relu.
 
-    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, num_actions].
+    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, outputs].
     """
     seeds = iter(range(seed, seed + len(FILTERS) + len(hidden) + 1))
 
@@ -30,5 +30,5 @@ def three_convolutions(observation_shape, num_actions, hidden, seed, first_value
     layers.append(keras.layers.Flatten())
     layers += [keras.layers.Dense(units, activation=activation, **options()) for units in hidden]
     bias = keras.initializers.Constant(first_value)
-    layers.append(keras.layers.Dense(num_actions, bias_initializer=bias, **options()))
+    layers.append(keras.layers.Dense(outputs, bias_initializer=bias, **options()))
     return keras.Sequential(layers, name="q_network")

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from lunar_pg import presets
 from shared.display.charts import Panel
 from shared.errors import UserError
+from shared.late import load
+from shared.names import OPTIMIZERS
 from shared.runs.experiment import Experiment, OpenExperiments
 
 VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
@@ -57,13 +59,14 @@ class PolicyExperiment(Experiment):
         """What trains the policy."""
         from lunar_pg.policies import value_network
         from lunar_pg.trainer import Trainer
-        from shared.nn.optimizers import OPTIMIZERS
 
         policy, value = self.model(settings), None
         if settings.baseline:
             size, _ = self._sizes(settings)
             value = value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
-        return Trainer(lambda: self.training_env(settings), policy, value, OPTIMIZERS[settings.optimizer], settings)
+        return Trainer(
+            lambda: self.training_env(settings), policy, value, load(OPTIMIZERS, settings.optimizer), settings
+        )
 
     def figure(self):
         """The mean return."""

@@ -3,6 +3,7 @@
 import dataclasses
 
 from shared.errors import UserError
+from shared.names import OPTIMIZERS
 from shared.options import check_limits, option
 
 
@@ -21,7 +22,7 @@ class PolicySettings:
     )
     hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536)
     activation: str = option("relu", "of the hidden layers", choices=("relu", "tanh"))
-    optimizer: str = option("nadam", "gradient descent rule", choices=("sgd", "rmsprop", "adam", "nadam"))
+    optimizer: str = option("nadam", "gradient descent rule", choices=OPTIMIZERS)
     learning_rate: float = option(0.005, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.005, "step size in the end", low=0.0)
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)

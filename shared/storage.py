@@ -18,16 +18,17 @@ import h5py
 import keras
 import numpy as np
 
-from shared import files
+from shared import files, names
 from shared.errors import UserError
+from shared.late import load
 from shared.model_files import architecture, hdf5, keras_config, safe_yaml
-from shared.nn import losses, optimizers
+from shared.nn import optimizers
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 FORMAT = 1
 HEADING = "# A Keras model. Read it with shared.storage.load_model(this file, its weights).\n"
-OPTIMIZERS = {made.__name__: made for made in optimizers.OPTIMIZERS.values()}
-LOSSES = {made.__name__: made for made in (*losses.LOSSES.values(), keras.losses.Huber)}
+OPTIMIZERS = {made.__name__: made for made in (load(names.OPTIMIZERS, name) for name in names.OPTIMIZERS)}
+LOSSES = {made.__name__: made for made in (*(load(names.LOSSES, name) for name in names.LOSSES), keras.losses.Huber)}
 # What every optimizer has, at its default.
 COMMON = {key: value for key, value in keras.optimizers.Optimizer(0.0).get_config().items() if key != "learning_rate"}
 LOSS_FUNCTIONS = {"mean_squared_error": "MeanSquaredError", "huber": "Huber"}

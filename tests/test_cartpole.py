@@ -123,7 +123,7 @@ def test_the_agent_to_read_and_the_compiled_loop_learn_the_same(name):
     if name == "tabular":
         loop.agent.q.values[:] = start[0].reshape(loop.agent.q.values.shape)
     else:
-        loop.agent.model.set_weights(start)
+        loop.agent.q.model.set_weights(start)
 
     loop.agent.rng = EngineDraws(engine)
     episodes = list(itertools.islice(play_and_learn(SameStarts(engine), loop.agent, settings), 20))
@@ -131,7 +131,7 @@ def test_the_agent_to_read_and_the_compiled_loop_learn_the_same(name):
     state, trace = engine.run(engine.start(), max_steps=steps)
     assert int(state.steps) == steps
     np.testing.assert_array_equal(trace.length[trace.ended], [episode.length for episode in episodes])
-    for ours, theirs, before in zip(engine.export().get_weights(), loop.agent.model.get_weights(), start, strict=True):
+    for ours, theirs, before in zip(engine.export().get_weights(), loop.export().get_weights(), start, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
         assert np.abs(ours - before).max() > 1e-3, "nothing was learned: the comparison would be empty"
 
@@ -327,7 +327,7 @@ def test_an_unfinished_readable_run_resumes_to_the_bit():
         (train, ["--variant", "tabular", "--engine", "readable", "--loss", "mse"], "--loss mse: the readable agent"),
         (train, ["--variant", "tabular", "--engine", "readable", "--optimizer", "adam"], "T5 knows only sgd"),
         (train, ["--variant", "tabular", "--hidden", "7"], "--hidden: unknown argument"),
-        (train, ["--variant", "dqn", "--engine", "readable"], "--engine: invalid choice: 'readable'"),
+        (train, ["--variant", "dqn", "--engine", "readable", "--games", "2"], "--games 2: the readable loop cannot"),
         (play, ["--variant", "naive"], "run python -m cartpole_dqn.train --variant naive"),
         (play, ["--window", "--human"], "--window: a person plays in the terminal"),
         (run, ["--out", "x.txt"], "give a name that ends in .gif or .mp4"),

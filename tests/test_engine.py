@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from cartpole_dqn.experiment import EXPERIMENTS
-from catch_dqn.agent import Agent
+from shared.dqn.agent import Agent
 from shared.dqn.engine import Draws, Engine
 from shared.dqn.loop import play_and_learn
 from shared.dqn.settings import Settings
 from shared.errors import UserError
+from shared.late import load
+from shared.names import LEARNERS
 
 
 @functools.lru_cache(maxsize=2)  # the agent and the environment each ask for the numbers of the same step
@@ -34,7 +35,7 @@ class AgentGenerator:
         if size == 2:  # the first call of a step: to explore or not, and which action
             self.steps += 1
             draws = drawn(self.engine, self.steps)
-            self.batches = iter(draws.batch[:, 0])
+            self.batches = iter(draws.batch)
             return draws.explore[0], draws.choice[0]
         return next(self.batches)
 
@@ -173,8 +174,10 @@ def solve(game, games=1, **changes):
         "replay_capacity": 400, "batch_size": 32, "train_every": games, "target_sync": 20 * games,
     }  # fmt: skip
     settings = Settings(**options | changes)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(2)])
-    engine = Engine(game, model, keras.optimizers.Adam(3e-3), keras.losses.MeanSquaredError(), settings, block=2500)
+    learner = load(LEARNERS, settings.learner)(settings)
+    layers = [keras.layers.Dense(32, "tanh"), keras.layers.Dense(learner.outputs(2))]
+    model = learner.head(keras.Sequential([keras.Input((2,)), *layers]), 2)
+    engine = Engine(game, model, keras.optimizers.Adam(3e-3), learner, settings, block=2500)
     engine.run(engine.start())
     return lambda clock, light: ops.convert_to_numpy(engine.export()(np.array([[clock, light]], np.float32)))[0]
 
@@ -196,7 +199,19 @@ def test_probe_reward_that_depends_on_observation_and_action():
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"double": True}, {"target_sync": 4, "target_tau": 0.2}, {"target_sync": 0}, {"n_step": 2}, {"n_step": 5}],
+    [
+        *(
+            {},
+            {"double": True},
+            {"target_sync": 4, "target_tau": 0.2},
+            {"target_sync": 0},
+            {"n_step": 2},
+            {"n_step": 5},
+        ),
+        *({"prioritized": True}, {"learner": "quantile", "atoms": 8}, {"learner": "quantile", "double": True}),
+        {"learner": "categorical", "lowest_return": -1.0, "highest_return": 1.0},
+        {"learner": "categorical", "lowest_return": -2.0, "highest_return": 2.0, "prioritized": True, "n_step": 2},
+    ],
 )
 def test_probe_two_steps_with_a_discount(changes):
     q = solve(Probe(2), games=4, **changes)
@@ -310,7 +325,7 @@ def test_games_side_by_side_fill_memory_in_blocks(catch, small):
 def test_a_memory_that_cannot_fit_is_refused_before_it_is_made(catch, small):
     with pytest.raises(UserError, match=r"--replay-capacity 1048576: needs .* GiB; give at most \d+"):
         Engine(
-            BigGame(), catch.model(small), keras.optimizers.SGD(), keras.losses.MeanSquaredError(),
+            BigGame(), catch.model(small), keras.optimizers.SGD(), catch.learner(small),
             dataclasses.replace(small, replay_capacity=2**20),
         )  # fmt: skip
 
@@ -335,31 +350,3 @@ def test_agent_takes_any_environment_with_discrete_actions():
     assert all(episode.score == episode.length for episode in episodes)
     assert agent.remembered == sum(episode.length for episode in episodes)
     assert agent.discount_t[: agent.remembered].tolist().count(0.0) == 3
-
-
-@pytest.mark.parametrize(("games", "n_step"), [(1, 1), (4, 3)])
-def test_surprise_is_how_far_off_the_value_of_each_transition_was(games, n_step):
-    """While nothing is learned, what the network says now is what it said when the transition was made."""
-    capacity = 60 * games
-    settings = Settings(
-        games=games,
-        n_step=n_step,
-        prioritized=True,
-        replay_capacity=capacity,
-        learning_starts=10**6,
-        discount=0.9,
-        epsilon_end=1.0,
-    )
-    experiment = EXPERIMENTS["dqn"]
-    engine = Engine(
-        experiment.game(None), experiment.model(experiment.presets["tutorial"]), keras.optimizers.SGD(), "mse", settings
-    )
-    state, trace = engine.run(engine.start(), max_steps=2 * capacity + 7 * games)
-    assert trace.ended.sum() > 3  # and the ring has gone round
-    memory = state.replay
-    taken = np.take_along_axis(np.asarray(engine.online(memory.s_tm1)), np.asarray(memory.a_tm1)[:, None], axis=1)[:, 0]
-    target = memory.r_t + memory.discount_t * np.max(engine.online(memory.s_t), axis=1)
-    oldest_first = np.roll(np.arange(capacity), -(int(state.steps) % capacity))
-    known, unknown = oldest_first[: -n_step * games], oldest_first[-n_step * games :]
-    np.testing.assert_allclose(state.surprise.error.numpy()[known], np.abs(target - taken)[known], rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(state.surprise.error.numpy()[unknown], 0.0)

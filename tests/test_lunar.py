@@ -14,7 +14,8 @@ from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards
 from lunar_pg.trainer import Trainer
 from shared.errors import UserError
-from shared.nn.optimizers import OPTIMIZERS
+from shared.late import load
+from shared.names import OPTIMIZERS
 from shared.rollouts.collector import Collector, Episode
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
@@ -50,7 +51,7 @@ def trainer(make_env=Scripted, **options):
     (size,), actions = env.observation_space.shape, int(env.action_space.n)
     policy = policy_network(size, actions, settings.hidden, settings.activation, settings.head, settings.seed)
     value = value_network(size, settings.hidden, settings.activation, settings.seed) if settings.baseline else None
-    return Trainer(make_env, policy, value, OPTIMIZERS[settings.optimizer], settings)
+    return Trainer(make_env, policy, value, load(OPTIMIZERS, settings.optimizer), settings)
 
 
 def uncompiled(**options):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from shared.late import load
+from shared.names import OPTIMIZERS
 from shared.nn.backend import compiled, value_and_gradients
-from shared.nn.optimizers import OPTIMIZERS, RMSPropGraves
+from shared.nn.optimizers import RMSPropGraves
 
 STEPS = 200
 
@@ -142,7 +144,7 @@ def test_takes_a_schedule(problem):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_named_optimizer_descends(name):
-    optimizer = OPTIMIZERS[name](0.01)
+    optimizer = load(OPTIMIZERS, name)(0.01)
     assert float(optimizer.learning_rate) == pytest.approx(0.01)
     weights = keras.Variable(np.array([3.0, -2.0], np.float32))
     optimizer.build([weights])

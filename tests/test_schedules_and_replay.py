@@ -9,6 +9,7 @@ from keras import ops
 from shared.dqn import replay
 from shared.dqn.clock import START, Clock, Time
 from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
+from shared.dqn.priorities import Proportional, Uniform
 from shared.dqn.schedules import linear
 from shared.dqn.settings import Settings
 from shared.nn.backend import compiled
@@ -109,7 +110,9 @@ def test_blocks_of_games_replace_the_oldest():
 
 def test_a_batch_is_what_memory_holds_while_that_is_less():
     memory = replay.add(replay.empty(8, np.zeros((1, 1), np.float32)), 0, numbered(1, 3))
-    rows, weight = replay.sample(memory, 3, ops.array([[0.9, 0.1, 0.5, 0.3, 0.7]]))
+    drawn = Uniform().sample(None, 3, ops.array([0.9, 0.1, 0.5, 0.3, 0.7]), START)
+    rows, slots, weight = replay.sample(memory, 3, *drawn)
+    np.testing.assert_array_equal(slots, [0, 1, 2, 2, 2])
     np.testing.assert_array_equal(rows.a_tm1, [1, 2, 3, 3, 3])
     np.testing.assert_array_equal(weight, [1, 1, 1, 0, 0])
 
@@ -120,7 +123,7 @@ def test_samples_are_uniform_and_never_blank():
     draws[:2] = 0, np.nextafter(np.float32(1), np.float32(0))
     counts = np.zeros(9, int)
     for batch in draws.reshape(1000, 4):
-        rows, weight = replay.sample(memory, 4, ops.array(batch)[None])
+        rows, _, weight = replay.sample(memory, 4, *Uniform().sample(None, 4, ops.array(batch), START))
         assert float(ops.sum(weight)) == 4
         counts += np.bincount(rows.a_tm1, minlength=9)
     assert counts[0] == counts[5:].sum() == 0
@@ -168,7 +171,7 @@ def test_memory_of_named_tuples_keeps_their_types_and_counts_their_bytes():
     numbers = np.arange(2)
     now = replay.Replay(seen(5), numbers.astype(np.int32), *[numbers.astype(np.float32)] * 2, seen(7))
     memory = replay.add(memory, 2, now)
-    rows, _ = replay.sample(memory, 4, ops.array([[0.5, 0.75]]))
+    rows, *_ = replay.sample(memory, 4, *Uniform().sample(None, 4, ops.array([0.5, 0.75]), START))
     for rows_seen, first in ((rows.s_tm1, 5), (rows.s_t, 7)):
         assert rows_seen.small.dtype == "int8"
         np.testing.assert_array_equal(rows_seen.small, [first, first + 1])
@@ -179,50 +182,46 @@ def test_memory_of_named_tuples_keeps_their_types_and_counts_their_bytes():
 # -- prioritized replay ---------------------------------------------------------------------------------------------
 
 
-def test_surprise_is_the_error_of_the_value_that_was_expected():
-    """Two games, n = 2, worked by hand: game 0 goes on, game 1 crashes at its second step."""
-    surprise = replay.Surprise(np.zeros(8, np.float32), np.full(8, 9.0, np.float32))
-    rewards, discounts = np.zeros(8, np.float32), np.zeros(8, np.float32)
-    rewards[:4], discounts[:4] = [3, 2, 1, 0], [0.25, 0, 0.5, 0]  # two-step returns of the first step, one-step ones
-    memory = replay.empty(8, np.zeros((1, 1), np.float32))._replace(r_t=rewards, discount_t=discounts)
-
-    surprise = replay.note_values(surprise, 0, ops.array([10.0, 10.0]))
-    surprise = replay.note_values(surprise, 2, ops.array([7.0, 7.0]))
-    np.testing.assert_array_equal(surprise.error, [0, 0, 0, 0, 9, 9, 9, 9])  # not known yet
-    surprise = replay.note_errors(surprise, memory, 4, ops.array([8.0, 99.0]), ops.array([2, 0]), 2)
-    np.testing.assert_array_equal(surprise.error[:4], [abs(3 + 0.25 * 8 - 10), abs(2 + 0 - 10), 0, 0])
-    np.testing.assert_array_equal(surprise.value[:4], [10, 10, 7, 7])
-
-
-def test_after_a_cut_by_the_time_limit_the_error_is_not_known():
-    surprise = replay.Surprise(np.full(4, 5.0, np.float32), np.zeros(4, np.float32))
-    memory = replay.empty(4, np.zeros((1, 1), np.float32))._replace(discount_t=np.full(4, 0.5, np.float32))
-    surprise = replay.note_errors(surprise, memory, 2, ops.array([8.0]), ops.array([0]), 1)
-    assert float(surprise.error[1]) == 0
+def test_priorities_by_hand():
+    """Seven transitions in rows of three; α = 0.5, β = 1."""
+    sampler = Proportional(7, alpha=0.5, beta=lambda time: 1.0)
+    state = sampler.add(sampler.empty(), 0, 3)
+    np.testing.assert_array_equal(state.chance, [[1, 1, 1], [0, 0, 0], [0, 0, 0]])  # new: the largest there was
+    state = sampler.learned(state, ops.array([0, 2]), ops.array([16.0, 9.0]))
+    state = sampler.add(state, 3, 2)
+    np.testing.assert_allclose(state.chance, [[4, 1, 3], [4, 4, 0], [0, 0, 0]], rtol=1e-5)
+    np.testing.assert_allclose(state.sums, [8, 8, 0], rtol=1e-5)
+    # The sum 16 in four parts of 4: wanted are 0, 4.4, 8 and 15.6.
+    slots, weights = sampler.sample(state, 5, ops.array([0.0, 0.1, 0.0, 0.9]), START)
+    np.testing.assert_array_equal(slots, [0, 1, 3, 4])
+    np.testing.assert_allclose(weights, [0.25, 1.0, 0.25, 0.25], rtol=1e-5)  # 1 / P(i), over the largest
 
 
-def drawn_of_eight_kinds(errors, batches=400, size=50):
-    """How often transitions of eight kinds, with these errors, are drawn, and what their weights add up to."""
-    memory = replay.add(replay.empty(64, np.zeros((1, 1), np.float32)), 0, numbered(0, 64))
-    surprise = replay.Surprise(*[np.tile(np.float32(errors), 8)] * 2)
-    sample = compiled(lambda draws: replay.sample(memory, 64, draws, surprise))
-    rng, counts, weights = np.random.default_rng(0), np.zeros(8), np.zeros(8)
-    for _ in range(batches):
-        rows, weight = sample(ops.array(rng.random((replay.draws_per_row(True), size), dtype=np.float32)))
-        kinds = np.asarray(rows.a_tm1) % 8
-        counts += np.bincount(kinds, minlength=8)
-        weights += np.bincount(kinds, np.asarray(weight), minlength=8)
-        assert 0 < np.asarray(weight).min() <= np.asarray(weight).max() <= 2 + 1e-5
-    return counts / (batches * size / 8), weights / (batches * size / 8)
+def test_surprising_transitions_are_drawn_in_proportion_and_weights_make_up_for_it():
+    capacity, size = 1000, 50
+    sampler, rng = Proportional(capacity, alpha=1.0, beta=lambda time: 1.0), np.random.default_rng(0)
+    errors = rng.exponential(size=capacity).astype(np.float32)
+    state = sampler.learned(sampler.add(sampler.empty(), 0, capacity), ops.arange(capacity), ops.array(errors))
+    sample = compiled(lambda draws: sampler.sample(state, capacity, draws, START))
+    counts, weighed = np.zeros(capacity), np.zeros(capacity)
+    for _ in range(2000):
+        slots, weights = (np.asarray(part) for part in sample(ops.array(rng.random(size, dtype=np.float32))))
+        assert 0 < weights.min() <= weights.max() == 1
+        counts += np.bincount(slots, minlength=capacity)
+        weighed += np.bincount(slots, weights * errors[slots].min(), minlength=capacity)
+    expected = errors / errors.sum() * counts.sum()
+    common = expected > 50
+    assert common.sum() > 300
+    assert (np.abs(counts - expected)[common] < 5 * np.sqrt(expected[common])).all()
+    shares = weighed[common] / (counts * errors.min())[common] * errors[common]
+    assert shares.min() > 0  # every one that was drawn counts
 
 
-def test_surprising_transitions_are_drawn_more_often_and_weighed_less():
-    counts, weights = drawn_of_eight_kinds([0, 0, 0, 0, 0, 0, 1, 3])
-    assert counts[7] > 3 > counts[6] > 1.3 > 0.7 > counts[:6].max()
-    np.testing.assert_allclose(weights, 1, rtol=0.1)  # in all they count for what uniform draws would give them
-
-
-def test_without_any_surprise_draws_are_uniform():
-    counts, weights = drawn_of_eight_kinds([0] * 8)
-    np.testing.assert_allclose(counts, 1, rtol=0.1)
-    np.testing.assert_allclose(weights, counts, rtol=1e-5)
+def test_a_ring_that_goes_round_gives_new_transitions_their_chance():
+    sampler = Proportional(6, alpha=1.0, beta=lambda time: 1.0)
+    state = sampler.add(sampler.empty(), 0, 6)
+    state = sampler.learned(state, ops.arange(6), ops.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    state = sampler.add(state, 2, 2)
+    np.testing.assert_allclose(ops.reshape(state.chance, (-1,))[:6], [0, 0, 1, 1, 0, 0], atol=1e-5)
+    slots, _ = sampler.sample(state, 6, ops.array([0.5, 0.5]), START)
+    np.testing.assert_array_equal(slots, [2, 3])

@@ -11,7 +11,7 @@ EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
 FLOORS = [{"games", "nn"}, {"dqn", "rollouts"}, {"runs", "display", "model_files"}, {"commands"}]
-GROUND = {"errors", "files", "options", "pace"}  # files of `shared/` that everybody uses
+GROUND = {"errors", "files", "late", "names", "options", "pace"}  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
@@ -46,6 +46,9 @@ def wings_imported(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name.split(".")[1] for name in node.names if name.name.startswith("shared."))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "late":
+            module = node.args[0].value.split(".")
+            yield from module[1:2] if module[0] == "shared" else []
         elif isinstance(node, ast.ImportFrom) and node.module == "shared":
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module.startswith("shared."):

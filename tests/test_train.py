@@ -194,7 +194,7 @@ def test_step_sizes_fall_by_equal_differences_or_factors(catch, small, by, end, 
     settings = dataclasses.replace(
         small, learning_rate=0.1, learning_rate_end=end, learning_rate_decay=400, learning_rate_by=by, train_every=4
     )
-    optimizer, _ = catch.optimizer_and_loss(settings)
+    optimizer = catch.optimizer(settings)
     found = []
     for updates in (0, 50, 100, 200):  # 400 steps with an update every 4, and as many again
         optimizer.iterations.assign(updates)

@@ -1,7 +1,7 @@
 """The compiled loop: game, epsilon-greedy policy, replay memory, targets and optimizer as one program.
 
-It does what the readable loop does (`shared/dqn/loop.py` with an agent such as `catch_dqn/agent.py`), step for step and
-fed the same draws with the same result, at the speed of the network's matrix products.
+It does what the readable loop does (`shared/dqn/loop.py` with `shared/dqn/agent.py`), step for step and fed the same
+draws with the same result, at the speed of the network's matrix products.
 
 What changes at every step is carried through the loop as tensors; the weights and the optimizer's state are Keras
 variables. (A replay memory in variables made the same loop 1.6 times slower.)
@@ -16,7 +16,9 @@ from keras import ops, tree
 from shared.dqn import quirks
 from shared.dqn import replay as memory
 from shared.dqn.clock import Clock, Time
-from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
+from shared.dqn.formulas import epsilon_greedy
+from shared.dqn.priorities import Priorities, Proportional, Uniform
+from shared.dqn.schedules import linear
 from shared.errors import UserError
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
@@ -38,7 +40,7 @@ class TrainState(NamedTuple):
     score: Any  # float32 [G], return of the running episode so far
     best_score: Any  # float32, highest return of an episode, where the best weights are kept
     replay: memory.Replay  # [C, ...]
-    surprise: memory.Surprise  # [C], or [0] where all transitions are alike
+    priorities: Priorities
 
     @property
     def time(self):
@@ -63,7 +65,7 @@ class Draws(NamedTuple):
     choice: Any  # [G]
     step: Any  # [G, step_draws]
     reset: Any  # [G, reset_draws]
-    batch: Any  # [updates, D, B], D numbers for each row of a batch
+    batch: Any  # [updates, B]
 
 
 class Engine:
@@ -75,8 +77,8 @@ class Engine:
             of its own where it holds convolutions, or where the best weights are kept; `export` brings the weights
             back into `model`.
         optimizer: any Keras optimizer; it is built here.
-        loss: any Keras loss over the vector of action values [B, A].
-        settings: a `shared.dqn.settings.Settings`; of these the engine reads how to play, remember and learn.
+        learner: what is learned (`shared.dqn.learners.Learner`).
+        settings: a `shared.dqn.settings.Settings`; of these the engine reads how to play, remember and when to learn.
         block: rows of a `Trace`: how many steps of the G games one call of `run` makes at most. Default: as many as
             make `BLOCK_STEPS` environment steps. A call costs some milliseconds, mostly for the memory's copy.
 
@@ -84,8 +86,8 @@ class Engine:
         UserError: if replay memory would not fit into the machine's memory.
     """
 
-    def __init__(self, game, model, optimizer, loss, settings, block=None):
-        self.game, self.model, self.optimizer, self.loss, self.settings = game, model, optimizer, loss, settings
+    def __init__(self, game, model, optimizer, learner, settings, block=None):
+        self.game, self.model, self.optimizer, self.learner, self.settings = game, model, optimizer, learner, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
         if settings.restore_best and self.online is model:
@@ -95,6 +97,10 @@ class Engine:
         else:
             self.target = self.online
         self.best = _copy(self.online) if settings.restore_best else None
+        learner.prepare(self.online, self.target)
+        self.sampler = Uniform()
+        if settings.prioritized:
+            self.sampler = Proportional(settings.replay_capacity, settings.priority_exponent, self._importance)
         optimizer.build(self.online.trainable_variables)
         self.clock = Clock(settings)
         self.block = block or max(1, BLOCK_STEPS // settings.games)
@@ -120,7 +126,7 @@ class Engine:
             score=ops.zeros((games,)),
             best_score=ops.convert_to_tensor(-np.inf, "float32"),
             replay=tree.map_structure(ops.convert_to_tensor, replay),
-            surprise=memory.Surprise(*(ops.zeros((self.settings.replay_capacity * self.settings.prioritized,)),) * 2),
+            priorities=self.sampler.empty(),
         )
 
     def run(self, state, max_steps=None):
@@ -158,7 +164,7 @@ class Engine:
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
         games, game, batch = self.settings.games, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
-        shapes.append((self.clock.most_updates, memory.draws_per_row(self.settings.prioritized), batch))
+        shapes.append((self.clock.most_updates, batch))
         sizes = [int(np.prod(shape)) for shape in shapes]
         numbers = uniform(key, steps + 1, sum(sizes))  # counter 0 has started the first games
         parts, start = [], 0
@@ -246,14 +252,17 @@ class Engine:
         number = self.clock.updates_every_step
         if number is not None and number <= UNROLLED:
             for update in range(number):
-                loss, largest_target = self._update(state, draws.batch[update])
+                state, loss, largest_target = self._update(state, draws.batch[update])
         else:
             due = number or self.clock.updates_due(before, state.time, ops.sum(ops.cast(ended, "int32")), ops)
-            _, loss, largest_target = ops.while_loop(
-                lambda update, *_: update < due,
-                lambda update, *_: (update + 1, *self._update(state, draws.batch[update])),
-                (0, ops.zeros(()), ops.zeros(())),
-            )
+
+            def update(done, priorities, *_):
+                after, *found = self._update(state._replace(priorities=priorities), draws.batch[done])
+                return done + 1, after.priorities, *found
+
+            start = (0, state.priorities, ops.zeros(()), ops.zeros(()))
+            _, priorities, loss, largest_target = ops.while_loop(lambda done, *_: done < due, update, start)
+            state = state._replace(priorities=priorities)
         trace = trace._replace(
             loss=ops.slice_update(trace.loss, (row,), loss[None]),
             largest_target=ops.slice_update(trace.largest_target, (row,), largest_target[None]),
@@ -263,7 +272,7 @@ class Engine:
     def _step(self, row, state, trace, draws):
         """One action in each of the G games, written into the trace's next row."""
         settings = self.settings
-        q = self.online(state.observation)  # [G, A]
+        q = self.learner.values(self.online, state.observation)  # [G, A]
         epsilon = self.clock.epsilon(state.time, ops)
         action = epsilon_greedy(q, draws.explore, draws.choice, epsilon)  # [G]
         game, reward, terminated = self.game.step(ops, state.game, action, draws.step)
@@ -278,11 +287,7 @@ class Engine:
         transitions = memory.Replay(before, action, reward, discount, after)
         replay = memory.extend(state.replay, state.steps, transitions, state.length, settings.n_step)
         replay = memory.add(replay, state.steps, transitions)
-        surprise = state.surprise
-        if settings.prioritized:
-            best, taken = ops.max(q, axis=-1), ops.take_along_axis(q, action[:, None], axis=-1)[:, 0]
-            surprise = memory.note_errors(surprise, state.replay, state.steps, best, state.length, settings.n_step)
-            surprise = memory.note_values(surprise, state.steps, taken)
+        priorities = self.sampler.add(state.priorities, state.steps % settings.replay_capacity, settings.games)
         fresh = self.game.reset(ops, draws.reset)
 
         trace = trace._replace(
@@ -298,33 +303,39 @@ class Engine:
             length=ops.where(ended, 0, length),
             score=ops.where(ended, 0.0, score),
             replay=replay,
-            surprise=surprise,
+            priorities=priorities,
         )
         return state, trace
 
     def _update(self, state, draws):
-        """One step of gradient descent on a batch from memory. Returns the loss and the largest |target|."""
-        surprise = state.surprise if self.settings.prioritized else None
-        batch, weight = memory.sample(state.replay, state.steps, draws, surprise)
-        if self.settings.replay_states:
+        """One step of gradient descent on a batch from memory. Returns the state, the loss and the largest |target|."""
+        settings = self.settings
+        held = ops.minimum(state.steps, settings.replay_capacity)
+        drawn = self.sampler.sample(state.priorities, held, draws, state.time)
+        batch, slots, weight = memory.sample(state.replay, state.steps, *drawn)
+        if settings.replay_states:
             batch = batch._replace(s_tm1=self.game.observe(ops, batch.s_tm1), s_t=self.game.observe(ops, batch.s_t))
-        a_t = None
-        if self.settings.double:
-            published = self.settings.double_rule == "published"
-            a_t = ops.argmax(self.online(batch.s_t), axis=-1) if published else quirks.double_action(batch)  # [B]
-        target = td_target(batch.r_t, batch.discount_t, self.target(batch.s_t), a_t)  # [B]
-        if self.loss.reduction != "sum":  # a mean over the batch: over the rows that count
-            size = self.settings.batch_size
-            weight = weight * (size / ops.cast(ops.minimum(state.steps, size), "float32"))
+        if self.learner.reduction == "mean":  # over the rows that count
+            weight = weight / ops.cast(ops.minimum(state.steps, settings.batch_size), "float32")
+        targets = self.learner.targets(batch)
+        errors = None
 
         def loss():
-            q_tm1 = self.online(batch.s_tm1)
-            y_true = ops.stop_gradient(replace_taken(q_tm1, batch.a_tm1, target))
-            return self.loss(y_true, q_tm1, sample_weight=weight)
+            nonlocal errors
+            rows, errors = self.learner.loss(batch, targets)
+            return ops.sum(rows * weight)
 
         value, gradients = value_and_gradients(loss, self.online.trainable_variables)
         self.optimizer.apply(gradients, self.online.trainable_variables)
-        return value, ops.max(ops.abs(target))
+        state = state._replace(priorities=self.sampler.learned(state.priorities, slots, errors))
+        return state, value, ops.max(ops.abs(targets))
+
+    def _importance(self, time):
+        """How much of the bias of prioritized draws the weights make up for: all of it where training ends."""
+        settings, first = self.settings, self.settings.importance
+        if settings.steps is None:
+            return linear(ops, first, 1.0, settings.episodes, time.episodes)
+        return linear(ops, first, 1.0, settings.steps, time.steps)
 
     def _stored(self, game, observation):
         """What replay memory holds of a step."""

@@ -27,7 +27,7 @@ def play_and_learn(env, agent, settings, time=START):
 
     Args:
         env: a Gymnasium environment with a discrete action space.
-        agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
+        agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `shared.dqn.agent.Agent` has.
         settings: a `shared.dqn.settings.Settings`.
         time: how far training has come in earlier episodes.
     """
@@ -45,6 +45,8 @@ def play_and_learn(env, agent, settings, time=START):
             no_more = terminated if settings.truncation == "bootstrap" else over
             agent.remember(observation, action, reward, no_more, next_observation)
             observation = next_observation
+            if over and settings.restore_best:
+                agent.keep_best(score)
             for _ in range(clock.updates_due(before, time, int(over))):
                 loss = agent.replay()
             if clock.sync_is_due(before, time):
@@ -88,7 +90,7 @@ class Loop:
 
     def export(self):
         """The model, trained so far."""
-        return self.agent.model
+        return self.agent.trained()
 
     def figures(self, time, trace):
         """What to report of training beside score and loss: a dict of numbers by name."""

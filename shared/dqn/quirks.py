@@ -21,12 +21,12 @@ def first_sync(settings):
     return (settings.learning_starts // settings.target_sync + 1) * settings.target_sync
 
 
-def double_action(batch):
-    """The action whose value T3's Double DQN takes in the next state, int32 [B]: the one taken in the state before.
+def double_action(settings, batch, q_t):
+    """The action whose value Double DQN takes in the next state, int32 [B]: the best one of the online network, `q_t`.
 
-    In van Hasselt's the online network picks it.
+    In T3's it is the one that was taken in the state before.
     """
-    return batch.a_tm1
+    return batch.a_tm1 if settings.double_rule == "tutorial" else ops.argmax(q_t, axis=-1)
 
 
 def better_episode(score, best_score, ended):

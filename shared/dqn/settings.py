@@ -3,6 +3,7 @@
 import dataclasses
 
 from shared.errors import UserError
+from shared.names import LEARNERS, LOSSES, OPTIMIZERS
 from shared.options import check_limits, flag, option
 
 # A uniform float32 takes 2^23 values: in a larger memory some transitions would be drawn noticeably more often.
@@ -13,6 +14,10 @@ MOST_TRANSITIONS = 2**20
 class Settings:
     """A DQN. The defaults are its plainest form; an experiment's presets say what differs."""
 
+    learner: str = option("dqn", "what is learned: action values, or the distribution of the return", choices=LEARNERS)
+    atoms: int = option(51, "numbers that describe a distribution, N", low=2, high=1000)
+    lowest_return: float = option(-10.0, "of the categorical learner's distribution")
+    highest_return: float = option(10.0, "of the categorical learner's distribution")
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     episodes: int = option(
         1000, "whole games to train for, counted from --learning-starts on where that is in steps, else all", low=1
@@ -26,9 +31,7 @@ class Settings:
         choices=("bootstrap", "terminal"),
     )
     hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)
-    optimizer: str = option(
-        "adam", "gradient descent rule", choices=("sgd", "rmsprop", "rmsprop-graves", "adam", "nadam")
-    )
+    optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
     learning_rate_decay: int = option(
@@ -42,7 +45,7 @@ class Settings:
     loss: str = option(
         "mse",
         "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
-        choices=("mse", "mse-taken", "clipped-huber"),
+        choices=LOSSES,
     )
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
     epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0)
@@ -60,6 +63,15 @@ class Settings:
     )
     n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1)
     prioritized: bool = option(False, "surprising transitions are drawn more often: those whose value was far off")
+    priority_exponent: float = option(
+        0.6, "with --prioritized: how much more often, alpha; 0: all alike", low=0.0, high=1.0
+    )
+    importance: float = option(
+        0.4,
+        "with --prioritized: how much of the bias weights undo at first, beta; 1 in the end",
+        low=0.0,
+        high=1.0,
+    )
     batch_size: int = option(32, "transitions in one update", low=1)
     train_by: str = option(
         "steps",
@@ -126,5 +138,10 @@ class Settings:
             for name in ("learning_rate", "learning_rate_end"):
                 if not getattr(self, name) > 0:
                     raise UserError(f"{flag(name)} 0: --learning-rate-by factors never gets there; give more than 0")
+        if not self.lowest_return < self.highest_return:
+            raise UserError(
+                f"--lowest-return {self.lowest_return}: not below --highest-return {self.highest_return}; "
+                "give a lower one"
+            )
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")

@@ -100,3 +100,34 @@ def dueling_head(features, num_actions, seed, aggregate="max"):
 
     value, advantage = head(1, "value", seed), head(num_actions, "advantage", seed + 1)
     return Dueling(aggregate, name="q_values")([value, advantage])
+
+
+@keras.saving.register_keras_serializable(package="shared")
+class Expectation(keras.layers.Layer):
+    """The mean of a distribution over evenly spaced numbers, given by logits (Bellemare et al. 2017).
+
+    float32 [B, N, A], the logits of N numbers for each of A actions, becomes float32 [B, A].
+
+    Args:
+        lowest, highest: the first and the last of the N numbers.
+        **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, lowest, highest, **kwargs):
+        super().__init__(**kwargs)
+        self.lowest, self.highest = float(lowest), float(highest)
+
+    def compute_output_shape(self, shape):
+        """(B, A) for logits of shape (B, N, A)."""
+        if len(shape) != 3:
+            raise ValueError(f"logits of shape (B, N, A), not {shape}")
+        return shape[0], shape[2]
+
+    def call(self, logits):
+        """The means."""
+        numbers = ops.linspace(self.lowest, self.highest, logits.shape[1], dtype=logits.dtype)
+        return ops.sum(ops.softmax(logits, axis=1) * numbers[:, None], axis=1)
+
+    def get_config(self):
+        """What `from_config` needs to make an equal layer."""
+        return {**super().get_config(), "lowest": self.lowest, "highest": self.highest}

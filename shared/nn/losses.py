@@ -98,6 +98,3 @@ class TakenSquaredError(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """The loss of each sample, float32 [B], before Keras weighs and reduces it."""
         return ops.sum(ops.square(y_true - y_pred), axis=-1)
-
-
-LOSSES = {"mse": keras.losses.MeanSquaredError, "mse-taken": TakenSquaredError, "clipped-huber": ClippedHuber}

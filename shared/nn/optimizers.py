@@ -1,4 +1,4 @@
-"""The optimizers that a command line can name, and RMSProp as Graves wrote it, which Keras does not have."""
+"""RMSProp as Graves wrote it, and step sizes that fall by equal factors: what Keras does not have."""
 
 import keras
 from keras import ops
@@ -98,12 +98,3 @@ class GeometricDecay(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         """What `from_config` needs to make an equal one."""
         return {"start": self.start, "updates": self.updates, "end": self.end}
-
-
-OPTIMIZERS = {
-    "sgd": keras.optimizers.SGD,
-    "rmsprop": keras.optimizers.RMSprop,
-    "rmsprop-graves": RMSPropGraves,
-    "adam": keras.optimizers.Adam,
-    "nadam": keras.optimizers.Nadam,
-}

@@ -4,7 +4,15 @@ import dataclasses
 
 from shared.dqn.settings import Settings
 from shared.errors import UserError
-from shared.options import from_json
+from shared.late import late, load
+from shared.names import LEARNERS, LOSSES, OPTIMIZERS
+from shared.options import flag, from_json
+
+keras, optimizers = late("keras"), late("shared.nn.optimizers")
+agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
+
+# Of these settings the readable loop knows one value only.
+READABLE = {"games": 1, "n_step": 1, "replay_states": False, "prioritized": False, "learner": "dqn"}
 
 
 class OpenExperiments(dict):
@@ -103,9 +111,14 @@ class Experiment:
         """The game as a Gymnasium environment; `options` go to `gymnasium.make`."""
         raise NotImplementedError
 
-    def model(self, settings):
-        """A new Q-network, its weights from `settings.seed`."""
+    def network(self, settings, outputs):
+        """A new network from observations to `outputs` numbers for the learner, its weights from `settings.seed`."""
         raise NotImplementedError
+
+    def model(self, settings):
+        """A new Q-network, from observations to action values, its weights from `settings.seed`."""
+        learner, num_actions = self.learner(settings), self.game(settings).num_actions
+        return learner.head(self.network(settings, learner.outputs(num_actions)), num_actions)
 
     def figure(self):
         """What a person watches while it trains (`shared.runs.training.Figure`)."""
@@ -119,30 +132,51 @@ class Experiment:
         """What `evaluate` found, as a line or more for people."""
         raise NotImplementedError
 
-    def optimizer_and_loss(self, settings):
-        """The Keras optimizer and loss that the settings name."""
-        from keras.optimizers.schedules import PolynomialDecay
+    def learner(self, settings):
+        """What is learned (`shared.dqn.learners.Learner`)."""
+        return load(LEARNERS, settings.learner)(settings)
 
-        from shared.nn.losses import LOSSES
-        from shared.nn.optimizers import OPTIMIZERS, GeometricDecay
-
+    def optimizer(self, settings):
+        """The Keras optimizer that the settings name."""
         rate = settings.learning_rate
         if settings.learning_rate_decay:
             updates = max(1, settings.learning_rate_decay // settings.train_every)
             end = settings.learning_rate_end
             if settings.learning_rate_by == "factors":
-                rate = GeometricDecay(rate, updates, end)
+                rate = optimizers.GeometricDecay(rate, updates, end)
             else:
-                rate = PolynomialDecay(rate, updates, end)
-        return OPTIMIZERS[settings.optimizer](rate), LOSSES[settings.loss]()
+                rate = keras.optimizers.schedules.PolynomialDecay(rate, updates, end)
+        return load(OPTIMIZERS, settings.optimizer)(rate)
 
     def engine(self, settings):
         """The compiled loop for these settings."""
-        from shared.dqn.engine import Engine
-
-        optimizer, loss = self.optimizer_and_loss(settings)
-        return Engine(self.game(settings), self.model(settings), optimizer, loss, settings)
+        return engine.Engine(
+            self.game(settings), self.model(settings), self.optimizer(settings), self.learner(settings), settings
+        )
 
     def loop(self, settings):
-        """The readable loop for these settings."""
-        raise NotImplementedError
+        """The readable loop for these settings: `shared.dqn.agent.Agent` in the Gymnasium environment.
+
+        Raises:
+            UserError: if the settings ask for what only the compiled loop can do.
+        """
+        for name, plain in READABLE.items():
+            value = getattr(settings, name)
+            if value != plain:
+                raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
+        env = self.env(settings)
+        made = agent.Agent(
+            env,
+            settings.epsilon,
+            settings.discount,
+            settings.hidden,
+            settings.replay_capacity,
+            batch_size=settings.batch_size,
+            optimizer=self.optimizer(settings),
+            loss=load(LOSSES, settings.loss)(),
+            seed=settings.seed,
+            target_network=settings.first_target if settings.target_sync else None,
+            double=settings.double_rule if settings.double else None,
+            model=self.model(settings),
+        )
+        return loop.Loop(env, made, settings)

@@ -7,9 +7,8 @@ faster; a test holds the two together, transition by transition and weight by we
 import numpy as np
 from keras import ops
 
-from catch_dqn import networks
 from shared import storage
-from shared.nn import copies
+from shared.nn import copies, networks
 from shared.nn.backend import program, value_and_gradients
 
 
@@ -60,11 +59,13 @@ class Agent:
         self.rng = np.random.default_rng(seed)
 
         self.remembered = 0  # transitions ever; the next one goes to slot `remembered % memory_limit`
-        self.s_tm1 = np.zeros((memory_limit, *shape), np.float32)
+        dtype = env.observation_space.dtype  # pictures of bytes stay bytes
+        self.s_tm1 = np.zeros((memory_limit, *shape), dtype)
         self.a_tm1 = np.zeros(memory_limit, np.int64)
         self.r_t = np.zeros(memory_limit, np.float32)
         self.discount_t = np.zeros(memory_limit, np.float32)
-        self.s_t = np.zeros((memory_limit, *shape), np.float32)
+        self.s_t = np.zeros((memory_limit, *shape), dtype)
+        self.best_score, self.best_weights = -np.inf, None  # of the best episode, where `keep_best` is called
 
         self._values_of_one = program(self.model, (1, *shape))
         self._values = self._target_values = program(self.model, (batch_size, *shape))
@@ -132,6 +133,17 @@ class Agent:
             self._make_target()
         copies.copy_weights(self.model, self.target, share)
 
+    def keep_best(self, score):
+        """Keep the weights if no episode was better than the one that they just played (a quirk of T4)."""
+        if score >= self.best_score:
+            self.best_score, self.best_weights = score, self.model.get_weights()
+
+    def trained(self):
+        """The network as training leaves it: with the best weights, where they were kept."""
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+        return self.model
+
     def _make_target(self):
         self.target = copies.clone_model(self.model)
         self._target_values = program(self.target, (self.batch_size, *self.s_t.shape[1:]))
@@ -149,7 +161,9 @@ class Agent:
     def snapshot(self):
         """Weights, optimizer and memory as a dict of NumPy arrays, for a checkpoint."""
         variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
-        return variables | {"remembered": np.array(self.remembered)} | self._memory()
+        best = {f"best/{i}": array for i, array in enumerate(self.best_weights or ())}
+        numbers = {"remembered": np.array(self.remembered), "best_score": np.array(self.best_score)}
+        return variables | numbers | best | self._memory()
 
     def restore(self, arrays):
         """Take back what `snapshot` gave."""
@@ -157,7 +171,9 @@ class Agent:
             self._make_target()
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
-        self.remembered = int(arrays["remembered"])
+        self.remembered, self.best_score = int(arrays["remembered"]), float(arrays["best_score"])
+        if "best/0" in arrays:
+            self.best_weights = [arrays[f"best/{i}"] for i in range(len(self.model.weights))]
         for name, column in self._memory().items():
             column[:] = arrays[name]
 

@@ -1,0 +1,136 @@
+"""T1 in one file, to be typed along: the game of Catch and a DQN that learns it. `python -m catch_dqn.tutorial` trains.
+
+The names, the defaults and the order are the tutorial's. What it asks of `predict` one state at a time, 512 times for a
+batch of 256, is here one call for all of them; nothing else makes it slow. What the other files of this project add to
+it (a loop that is compiled as a whole, runs that can be resumed, other games) starts from here.
+"""
+
+import random
+from collections import deque
+
+import keras
+import numpy as np
+
+from shared.nn.backend import program, value_and_gradients
+from shared.storage import load_weights, save_weights
+
+LEFT, STAY, RIGHT = 0, 1, 2
+
+
+class Game:
+    """A paddle of three cells on the bottom row of a grid catches one falling object.
+
+    `state`: float32 [grid * grid], row by row, 1 where the paddle or the object is. The game is over when the object
+    arrives on the bottom row: `won` then says whether it was caught; before that it is None.
+    """
+
+    def __init__(self, grid_size=10, seed=0):
+        self.grid_size, self.num_actions = grid_size, 3
+        self.rng = np.random.default_rng(seed)
+        self.reset()
+
+    def reset(self):
+        """Begin anew: the object on row 0, both columns drawn (as in T1: neither of them ever rightmost)."""
+        self.paddle = int(self.rng.integers(1, self.grid_size - 2))
+        self.row, self.column, self.won = 0, int(self.rng.integers(0, self.grid_size - 1)), None
+        return self.state
+
+    def move(self, action):
+        """The paddle goes left (0), stays (1) or goes right (2), and the object falls; returns the reward."""
+        self.paddle = min(max(self.paddle + action - 1, 1), self.grid_size - 2)
+        return self.update()
+
+    def update(self):
+        """The object falls one row; returns the reward: 1 or -1 at the end, before that 0."""
+        self.row += 1
+        if self.row < self.grid_size - 1:
+            return 0
+        self.won = abs(self.column - self.paddle) <= 1
+        return 1 if self.won else -1
+
+    @property
+    def state(self):
+        """What there is to see."""
+        grid = np.zeros((self.grid_size, self.grid_size), np.float32)
+        grid[-1, self.paddle - 1 : self.paddle + 2] = 1
+        grid[self.row, self.column] = 1
+        return grid.reshape(-1)
+
+    def render(self):
+        """The grid as text."""
+        return "\n".join("".join(".#"[int(cell)] for cell in row) for row in self.state.reshape(self.grid_size, -1))
+
+
+class Agent:
+    """Deep Q-learning with experience replay (Mnih et al. 2015, algorithm 1, without a target network).
+
+    Args:
+        env: a `Game`, or whatever else has `state`, `move`, `reset`, `won` and `num_actions`.
+        explore: chance of a random action.
+        discount: value of a reward one step later.
+        hidden_size: units of both hidden layers.
+        memory_limit: transitions that are remembered.
+        batch_size: of these in one `replay`.
+        optimizer, loss: of Keras, or their names.
+        seed: of the weights, of exploring and of what is replayed.
+    """
+
+    def __init__(self, env, explore=0.1, discount=0.9, hidden_size=100, memory_limit=5000, batch_size=256,
+                 optimizer="sgd", loss="mse", seed=0):  # fmt: skip
+        self.env, self.explore, self.discount = env, explore, discount
+        self.memory, self.batch_size = deque(maxlen=memory_limit), batch_size
+        self.random = random.Random(seed)
+        keras.utils.set_random_seed(seed)
+        inputs = env.state.size
+        self.model = keras.Sequential(
+            [
+                keras.Input((inputs,)),
+                keras.layers.Dense(hidden_size, activation="relu"),
+                keras.layers.Dense(hidden_size, activation="relu"),
+                keras.layers.Dense(env.num_actions),
+            ]
+        )
+        self.optimizer, self.loss = keras.optimizers.get(optimizer), keras.losses.get(loss)
+        self.optimizer.build(self.model.trainable_variables)
+        self._value = program(self.model, (1, inputs))
+        self._values = program(self.model, (batch_size, inputs))
+        self._fit = program(self._gradient_step, (batch_size, inputs), (batch_size, env.num_actions), (batch_size,))
+
+    def choose_action(self):
+        """A random action with chance `explore`, else the one of highest value."""
+        if self.random.random() < self.explore:
+            return self.random.randrange(self.env.num_actions)
+        return int(np.argmax(self._value(self.env.state[None])))
+
+    def remember(self, state, action, reward, next_state, game_over):
+        """Keep one transition; the oldest is forgotten when memory is full."""
+        self.memory.append((state, action, reward, next_state, game_over))
+
+    def replay(self):
+        """Learn from a batch of memories, drawn without replacement; returns the loss."""
+        count = min(self.batch_size, len(self.memory))
+        rows = self.random.sample(range(len(self.memory)), count)
+        rows += rows[:1] * (self.batch_size - count)  # fills the batch up; counts for nothing
+        batch = [np.array(column) for column in zip(*(self.memory[i] for i in rows), strict=True)]
+        state, action, reward, next_state, game_over = batch
+        target = self._values(state)  # [B, A]: what was not tried is right as it is
+        best = self._values(next_state).max(axis=1)  # [B]
+        target[np.arange(self.batch_size), action] = reward + self.discount * best * ~game_over
+        counts = (np.arange(self.batch_size) < count) / count  # a mean over the rows that count
+        return float(self._fit(state, target, counts))
+
+    def _gradient_step(self, state, target, counts):
+        def loss():
+            return keras.ops.sum(keras.ops.reshape(self.loss(target, self.model(state)), (-1,)) * counts)
+
+        value, gradients = value_and_gradients(loss, self.model.trainable_variables)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return value
+
+    def save(self, path="game_weights.h5"):
+        """Write the network's weights."""
+        save_weights(self.model, path)
+
+    def load(self, path="game_weights.h5"):
+        """Read them."""
+        load_weights(self.model, path)

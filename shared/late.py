@@ -1,0 +1,30 @@
+"""Imports that wait until they are needed: the one place for them.
+
+Keras and TensorFlow take four seconds to import. `--help`, wrong flags and `gymnasium.make` need neither, so the
+modules on their way name what is heavy at the top, as others do, but by `late`.
+"""
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+
+class _Late(ModuleType):
+    """Stands for a module; the first look at something in it imports it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def late(name: str) -> Any:
+    """The module of this name, imported when something in it is first used."""
+    return _Late(name)
+
+
+def load(names: dict, name: str) -> Any:
+    """What a table of names says of one of them: the thing itself, or `"module:attribute"`, imported now."""
+    found = names[name]
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    return found
