@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from catch_dqn import evaluate, play, train
-from shared.commands.parser import command
+from shared.commands import parser
 from shared.errors import UserError
 
 
@@ -118,7 +118,7 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(tmp_path):
 
 FILE = Path(train.__file__)
 WAYS = {  # to run a command other than by `python -m`
-    "a console script": (lambda: command(train.main), "python -m catch_dqn.train"),
+    "a console script": (lambda: parser.command(train.main), "python -m catch_dqn.train"),
     "a debugger": (lambda: runpy.run_module("catch_dqn.train", run_name="__main__"), "python -m catch_dqn.train"),
     "its path": (lambda: runpy.run_path(str(FILE), run_name="__main__"), f"python {FILE}"),
 }

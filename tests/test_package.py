@@ -104,9 +104,7 @@ def pip(*arguments):
 def test_the_wheel_holds_all_of_the_experiments_and_nothing_else(wheel):
     packages = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "benchmarks"]
     inside = itertools.chain.from_iterable(package.rglob("*") for package in packages)
-    expected = {
-        str(path.relative_to(ROOT)) for path in inside if path.is_file() and "__pycache__" not in path.parts
-    }
+    expected = {str(path.relative_to(ROOT)) for path in inside if path.is_file() and "__pycache__" not in path.parts}
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
         licenses = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
