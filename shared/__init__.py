@@ -1,1 +1,3 @@
 """What every experiment is built from: the engine, the readable loop, files, pictures and the command line."""
+
+__version__ = "0.1.0"

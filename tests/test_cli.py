@@ -1,6 +1,7 @@
 """What a person gets to read when something on the command line is wrong."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from catch_dqn import evaluate, play, train
+from shared.commands import parser
 from shared.errors import UserError
 
 
@@ -112,6 +114,25 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(tmp_path):
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == "python -m catch_dqn.train: --epsilon 2.0: out of range; give a value from 0.0 to 1.0\n"
+
+
+FILE = Path(train.__file__)
+WAYS = {  # to run a command other than by `python -m`
+    "a console script": (lambda: parser.command(train.main), "python -m catch_dqn.train"),
+    "a debugger": (lambda: runpy.run_module("catch_dqn.train", run_name="__main__"), "python -m catch_dqn.train"),
+    "its path": (lambda: runpy.run_path(str(FILE), run_name="__main__"), f"python {FILE}"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.filterwarnings("ignore:'catch_dqn.train' found in sys.modules:RuntimeWarning")
+def test_a_mistake_is_one_line_however_the_command_is_run(way, monkeypatch, capsys):
+    run, name = WAYS[way]
+    monkeypatch.setattr(sys, "argv", [str(FILE), "--epsilon", "2"])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{name}: --epsilon 2.0: out of range; give a value from 0.0 to 1.0\n"
 
 
 @pytest.mark.parametrize("module", ["catch_dqn.train", "catch_dqn.play", "catch_dqn.evaluate"])

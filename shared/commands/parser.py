@@ -11,7 +11,8 @@ from shared.options import flag, value_type
 
 def command(main):
     """Run `main(argv)` as a program: exit 0, or print what a person can mend as one line and exit with status 2."""
-    program = " ".join(["python -m", sys.modules["__main__"].__spec__.name])
+    spec = main.__globals__.get("__spec__")  # of the module that `main` is in; a file that is run by its path has none
+    program = f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
     try:
         sys.exit(main(sys.argv[1:]) or 0)
     except UserError as error:
