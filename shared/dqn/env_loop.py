@@ -1,0 +1,200 @@
+"""The loop for environments that are not ours to compile: many of them side by side, one policy call for all of them.
+
+It does what the compiled loop does (`shared/dqn/engine.py`), with the game in Python: acting and learning are compiled,
+each as one program; between them the environments are stepped, and NumPy remembers (`shared/dqn/env_memory.py`).
+"""
+
+import numpy as np
+from keras import ops
+
+from shared.dqn.clock import START, Clock, Time
+from shared.dqn.engine import Trace
+from shared.dqn.env_memory import EnvMemory
+from shared.dqn.replay import Replay
+from shared.nn.backend import compiled, program, value_and_gradients
+from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.copies import copy_of, copy_weights
+from shared.rollouts import env_state
+
+BLOCK_STEPS = 2000  # environment steps that one call of `run` makes, about
+
+
+class EnvLoop:
+    """Trains a Keras Q-network on Gymnasium environments, behind the interface of `shared.dqn.engine.Engine`.
+
+    Args:
+        make_env: () -> a Gymnasium environment with a Box to observe, float or uint8, and discrete actions from 0 on.
+        model, optimizer, learner, settings: as of `shared.dqn.engine.Engine`.
+        block: steps of all environments that one call of `run` makes at most.
+    """
+
+    def __init__(self, make_env, model, optimizer, learner, settings, block=None):
+        self.model, self.optimizer, self.learner, self.settings = model, optimizer, learner, settings
+        self.envs = [make_env() for _ in range(settings.games)]
+        self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
+        self.online = with_matmul_convolutions(model)
+        self.target = copy_of(self.online) if settings.target_sync else self.online
+        learner.prepare(self.online, self.target)
+        optimizer.build(self.online.trainable_variables)
+        self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.games)
+        space = self.envs[0].observation_space
+        self._values = program(lambda seen: learner.values(self.online, seen), (settings.games, *space.shape))
+        self._learn = compiled(self._updates)
+        self._space = space
+
+    # -- what a caller sees -------------------------------------------------------------------------------------
+
+    def start(self):
+        """Begin an episode in every environment; returns the `Time` before the first step."""
+        games, settings = self.settings.games, self.settings
+        self.memory = EnvMemory(settings.replay_capacity, games, self._space, settings.n_step, settings.discount)
+        self.begun, self.length, self.score = 0, np.zeros(games, np.int64), np.zeros(games)
+        self.seen = np.stack([self._begin(env) for env in self.envs])
+        self.memory.start(self.seen)
+        return START
+
+    def run(self, time):
+        """Train on for a block; returns the next `Time` and the `Trace` of its steps."""
+        rows = []
+        while len(rows) < self.block and not self.finished(time):
+            time, row = self._step(time)
+            rows.append(row)
+            if not np.isfinite(row.loss):
+                break
+        return time, Trace(*(np.array(column) for column in zip(*rows, strict=True)))
+
+    def finished(self, time):
+        """Whether all episodes or steps asked for have been played."""
+        return bool(self.clock.is_over(time))
+
+    def figures(self, time, trace):
+        """What to report of training beside score and loss: a dict of numbers by name."""
+        return {"epsilon": float(self.clock.epsilon(time))}
+
+    def export(self):
+        """Copy the trained weights into the model that was given, and return it."""
+        if self.online is not self.model:
+            self.model.set_weights(self.online.get_weights())
+        return self.model
+
+    def snapshot(self, time):
+        """The whole of training as a dict of NumPy arrays by name.
+
+        Where the environments cannot be saved, their episodes under way are not in it: they begin anew.
+        """
+        arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
+        arrays |= {f"state/{name}": np.array(value) for name, value in time._asdict().items()}
+        arrays |= {f"play/{name}": np.array(getattr(self, name)) for name in ("begun", "length", "score", "seen")}
+        if self.can_be_saved:
+            for i, env in enumerate(self.envs):
+                arrays |= {f"env/{i}/{name}": array for name, array in env_state.save(env).items()}
+        return arrays | self.memory.snapshot()
+
+    def restore(self, arrays):
+        """Go back to where `snapshot` was taken; returns the `Time`."""
+        self.start()
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        self.memory.restore(arrays)
+        self.begun = int(arrays["play/begun"])
+        if self.can_be_saved:
+            self.length, self.score, self.seen = (arrays[f"play/{name}"].copy() for name in ("length", "score", "seen"))
+            for i, env in enumerate(self.envs):
+                env_state.load(env, {name: arrays[f"env/{i}/{name}"] for name in ("state", "counts", "generator")})
+        else:
+            self._begin_anew()
+        return Time(*(int(arrays[f"state/{name}"]) for name in Time._fields))
+
+    def close(self):
+        """Close the environments."""
+        for env in self.envs:
+            env.close()
+
+    # -- one step -----------------------------------------------------------------------------------------------
+
+    def _step(self, time):
+        """One action in every environment, then the updates that are due."""
+        settings, games = self.settings, self.settings.games
+        # All chance of a step comes from the seed and the number of the step.
+        draws = np.random.Generator(np.random.Philox(key=np.array([settings.seed, time.steps], np.uint64)))
+        explore, choice = draws.random((2, games))
+        best = np.argmax(self._values(np.asarray(self.seen, np.float32)), axis=1)
+        num_actions = self.envs[0].action_space.n
+        action = np.where(explore < self.clock.epsilon(time), (choice * num_actions).astype(int), best)
+        reward, terminated, truncated = np.zeros(games), np.zeros(games, bool), np.zeros(games, bool)
+        seen, final = np.empty_like(self.seen), {}
+        for i, env in enumerate(self.envs):
+            seen[i], reward[i], terminated[i], truncated[i], _ = env.step(int(action[i]))
+            if settings.time_limit is not None and self.length[i] + 1 >= settings.time_limit:
+                truncated[i] = True
+        self.length, self.score = self.length + 1, self.score + reward
+        ended = terminated | truncated
+        row = Trace(ended, self.score, self.length, 0.0, 0.0)
+        for i in np.flatnonzero(ended):
+            final[int(i)] = seen[i].copy()
+            seen[i] = self._begin(self.envs[i])
+        self.length, self.score = np.where(ended, 0, self.length), np.where(ended, 0.0, self.score)
+        no_more = terminated if settings.truncation == "bootstrap" else ended
+        self.memory.add(action, reward, no_more, ended, seen, final)
+        self.seen = seen
+        before, time = time, self.clock.after_step(time, int(ended.sum()))
+        due = int(self.clock.updates_due(before, time, int(ended.sum())))
+        if due and time.steps > self.clock.steps_before_learning:
+            loss, largest_target = self._replay(due, draws)
+            row = row._replace(loss=loss, largest_target=largest_target)
+        if self.clock.sync_is_due(before, time):
+            copy_weights(self.online, self.target, settings.target_tau)
+        return time, row
+
+    def _replay(self, due, draws):
+        """Make some updates; returns the loss and the largest |target| of the last one."""
+        most = max(due, self.clock.most_updates)
+        batches = [self.memory.sample(draws.random(self.settings.batch_size)) for _ in range(due)]
+        batches += batches[:1] * (most - due)  # one shape for all calls: one compilation
+        columns = (ops.convert_to_tensor(np.stack(column)) for column in zip(*batches, strict=True))
+        loss, largest_target = self._learn(ops.convert_to_tensor(due, "int32"), *columns)
+        return float(loss), float(largest_target)
+
+    def _updates(self, due, *columns):
+        """The compiled part: `due` of the batches [U, B, ...]."""
+        scale = 1.0 / self.settings.batch_size if self.learner.reduction == "mean" else 1.0
+
+        def update(done, loss, largest_target):
+            batch = type(self).batch_of(columns, done)
+            targets = self.learner.targets(batch)
+            value, gradients = value_and_gradients(
+                lambda: scale * ops.sum(self.learner.loss(batch, targets)[0]), self.online.trainable_variables
+            )
+            self.optimizer.apply(gradients, self.online.trainable_variables)
+            return done + 1, value, ops.max(ops.abs(targets))
+
+        start = (ops.convert_to_tensor(0, "int32"), ops.zeros(()), ops.zeros(()))
+        return ops.while_loop(lambda done, *_: done < due, update, start)[1:]
+
+    @staticmethod
+    def batch_of(columns, number):
+        """One batch of several, observations as float32."""
+        s_tm1, a_tm1, r_t, discount_t, s_t = (ops.take(column, number, axis=0) for column in columns)
+        return Replay(ops.cast(s_tm1, "float32"), a_tm1, r_t, discount_t, ops.cast(s_t, "float32"))
+
+    def _begin(self, env):
+        """Reset one environment, with a seed that is a function of the run's seed and the episode's number."""
+        seed = int(np.random.SeedSequence([self.settings.seed, self.begun]).generate_state(1)[0] >> 1)
+        self.begun += 1
+        return env.reset(seed=seed)[0]
+
+    def _begin_anew(self):
+        """Begin new episodes everywhere; those that were under way when training was saved are cut."""
+        last = (self.memory.steps - 1) % self.memory.rows
+        now = self.memory.seen[self.memory.steps % self.memory.rows].copy()
+        open_games = np.flatnonzero(~self.memory.ended[last])
+        self.memory.ended[last] = True
+        self.memory.final |= {(last, int(game)): now[game] for game in open_games if self.memory.steps}
+        self.seen = np.stack([self._begin(env) for env in self.envs])
+        self.memory.start(self.seen)
+
+    def _variables(self):
+        named = {f"online/{i}": v for i, v in enumerate(self.online.variables)}
+        if self.target is not self.online:
+            named |= {f"target/{i}": v for i, v in enumerate(self.target.variables)}
+        return named | {f"optimizer/{i}": v for i, v in enumerate(self.optimizer.variables)}

@@ -1,0 +1,97 @@
+"""Replay memory for environments that play in Python: NumPy, in the environment's own dtype, every frame stored once.
+
+N environments write a row at every step. What follows an observation stands in the next row; only where an episode was
+cut, and the next row begins another one, its last observation is kept beside.
+"""
+
+import numpy as np
+
+from shared.dqn.replay import Replay
+
+
+class EnvMemory:
+    """The last transitions of N environments.
+
+    Args:
+        capacity: transitions, a multiple of N.
+        games: N.
+        space: the environments' observation space, a `gymnasium.spaces.Box`.
+        n_step: rewards in a return, n.
+        discount: value of a reward one step later, gamma.
+    """
+
+    def __init__(self, capacity, games, space, n_step, discount):
+        self.games, self.n_step, self.discount = games, n_step, discount
+        self.rows = capacity // games + 1  # the last one is what is seen now
+        self.seen = np.zeros((self.rows, games, *space.shape), space.dtype)
+        self.action = np.zeros((self.rows, games), np.int32)
+        self.reward = np.zeros((self.rows, games), np.float32)
+        self.terminated = np.zeros((self.rows, games), bool)
+        self.ended = np.zeros((self.rows, games), bool)
+        self.final = {}  # (row, game) -> the last observation of an episode that was cut
+        self.steps = 0  # of all environments together, ever
+
+    @property
+    def held(self):
+        """How many transitions there are."""
+        return min(self.steps, self.rows - 1) * self.games
+
+    def start(self, seen):
+        """The first observations, [N, ...]."""
+        self.seen[self.steps % self.rows] = seen
+
+    def add(self, action, reward, terminated, truncated, seen, final):
+        """One step of all environments.
+
+        Args:
+            action, reward, terminated, truncated: [N].
+            seen: what is seen now, [N, ...]: of a new episode where one ended.
+            final: dict from game to the last observation of an episode that ended.
+        """
+        row, following = self.steps % self.rows, (self.steps + 1) % self.rows
+        self.action[row], self.reward[row], self.terminated[row] = action, reward, terminated
+        self.ended[row] = np.logical_or(terminated, truncated)
+        self.final = {key: value for key, value in self.final.items() if key[0] != following}  # it is overwritten
+        self.final |= {(row, game): value for game, value in final.items() if not terminated[game]}
+        self.seen[following] = seen
+        self.steps += 1
+
+    def sample(self, draws):
+        """Transitions of n steps, drawn with replacement: a `Replay` of B rows, NumPy, for uniform `draws` [B].
+
+        They never reach over an episode's end, and the newest ones are shorter.
+        """
+        index = np.floor(draws * self.held).astype(np.int64)
+        step, game = self.steps - self.held // self.games + index // self.games, index % self.games
+        reward, discount = np.zeros(len(draws), np.float32), np.ones(len(draws), np.float32)
+        last, goes_on = step, np.ones(len(draws), bool)
+        for ahead in range(self.n_step):
+            goes_on = goes_on & (step + ahead < self.steps)
+            row = (step + ahead) % self.rows, game
+            last = np.where(goes_on, step + ahead, last)
+            reward += goes_on * discount * self.reward[row]
+            discount = np.where(goes_on, discount * self.discount * ~self.terminated[row], discount)
+            goes_on = goes_on & ~self.ended[row]
+        s_t = self.seen[(last + 1) % self.rows, game]
+        for i in np.flatnonzero(self.ended[last % self.rows, game] & (discount > 0)):
+            s_t[i] = self.final[int(last[i] % self.rows), int(game[i])]
+        row = step % self.rows, game
+        return Replay(self.seen[row], self.action[row], reward, discount.astype(np.float32), s_t)
+
+    def snapshot(self):
+        """All of it as a dict of arrays by name."""
+        arrays = {f"memory/{name}": getattr(self, name) for name in COLUMNS}
+        keys = np.array(list(self.final), np.int64).reshape(-1, 2)
+        final = np.array(list(self.final.values()), self.seen.dtype).reshape(-1, *self.seen.shape[2:])
+        return arrays | {"memory/steps": np.array(self.steps), "memory/cut": keys, "memory/final": final}
+
+    def restore(self, arrays):
+        """Take back what `snapshot` gave."""
+        for name in COLUMNS:
+            getattr(self, name)[:] = arrays[f"memory/{name}"]
+        self.steps = int(arrays["memory/steps"])
+        keys = [(int(row), int(game)) for row, game in arrays["memory/cut"]]
+        self.final = dict(zip(keys, arrays["memory/final"], strict=True))
+
+
+COLUMNS = ("seen", "action", "reward", "terminated", "ended")

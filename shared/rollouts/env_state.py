@@ -1,0 +1,54 @@
+"""Where an environment stands, as arrays: for those whose state can be saved, so that a run goes on to the bit.
+
+That is so for Gymnasium's classic control. Box2D's physics cannot be saved: there the episodes under way begin anew.
+"""
+
+import json
+
+import numpy as np
+from gymnasium.envs import classic_control
+from gymnasium.wrappers import TimeLimit
+
+SAVED = (
+    classic_control.AcrobotEnv,
+    classic_control.CartPoleEnv,
+    classic_control.MountainCarEnv,
+    classic_control.Continuous_MountainCarEnv,
+    classic_control.PendulumEnv,
+)
+
+
+def can_be_saved(env):
+    """Whether `save` knows how."""
+    return isinstance(env.unwrapped, SAVED)
+
+
+def save(env):
+    """The state of an environment under way: a dict of arrays by name."""
+    beyond = getattr(env.unwrapped, "steps_beyond_terminated", None)
+    counts = [-1 if beyond is None else beyond, *(limit._elapsed_steps for limit in _limits(env))]
+    generator = json.dumps(env.unwrapped.np_random.bit_generator.state).encode()
+    return {
+        "state": np.array(env.unwrapped.state),
+        "counts": np.array(counts),
+        "generator": np.frombuffer(generator, np.uint8),
+    }
+
+
+def load(env, arrays):
+    """Put an environment that was reset back to where `save` found one like it."""
+    state = arrays["state"].copy()
+    env.unwrapped.state = state
+    beyond, *elapsed = arrays["counts"].tolist()
+    if hasattr(env.unwrapped, "steps_beyond_terminated"):
+        env.unwrapped.steps_beyond_terminated = None if beyond < 0 else beyond
+    for limit, steps in zip(_limits(env), elapsed, strict=True):
+        limit._elapsed_steps = steps
+    env.unwrapped.np_random.bit_generator.state = json.loads(arrays["generator"].tobytes())
+
+
+def _limits(env):
+    while env is not env.unwrapped:
+        if isinstance(env, TimeLimit):
+            yield env
+        env = env.env
