@@ -17,9 +17,6 @@ import statistics
 import time
 from pathlib import Path
 
-import shared.nn.backend  # noqa: F401  first, so that TensorFlow stays quiet
-
-# isort: split
 import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS

@@ -11,12 +11,10 @@ import dataclasses
 import statistics
 import time
 
-import shared.nn.backend  # first, so that TensorFlow stays quiet
-
-# isort: split
 import numpy as np
 from keras import ops, tree
 
+import shared.nn.backend
 from cave_game.experiment import EXPERIMENTS
 from shared.dqn.formulas import replace_taken, td_target
 from shared.late import load

@@ -108,7 +108,6 @@ def engine_steps(model):
 
 def measure(size, channels, repeats, with_xla):
     """Print microseconds an update by name, and the ratios that matter."""
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from catch_dqn.networks import convolutional
     from shared.nn.backend import compiled, graph
     from shared.nn.convolutions import with_matmul_convolutions

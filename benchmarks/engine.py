@@ -107,7 +107,6 @@ class StableBaselines:
 
 def loops(repeats):
     """Median microseconds a step by name, and the ratios that matter, as printed lines."""
-    import shared.nn.backend  # noqa: F401
     from catch_dqn.experiment import EXPERIMENTS
 
     catch = EXPERIMENTS["catch"]

@@ -26,7 +26,9 @@ class Network:
     """
 
     def __init__(self, model, optimizer, rng):
-        from shared.nn.backend import keras, program
+        import keras
+
+        from shared.nn.backend import program
 
         self.model, self.optimizer, self.rng = model, optimizer, rng
         (size,), (self.num_actions,) = model.input_shape[1:], model.output_shape[1:]
@@ -37,7 +39,9 @@ class Network:
         self._fit = program(self._gradient_step, (1, size), (1, self.num_actions), (1, 1))
 
     def _gradient_step(self, state, action, target):
-        from shared.nn.backend import keras, value_and_gradients
+        import keras
+
+        from shared.nn.backend import value_and_gradients
 
         def squared_error():
             return keras.ops.mean(keras.ops.square(target - self.value_of_action([state, action])))

@@ -2,6 +2,8 @@
 
 from gymnasium.envs.registration import register
 
+import shared  # noqa: F401  keeps TensorFlow quiet, should it be imported
+
 register(id="catch_dqn/Catch-v0", entry_point="catch_dqn.envs:CatchEnv")
 register(id="catch_dqn/CatchBall8-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 8})
 register(id="catch_dqn/CatchBall16-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 16})

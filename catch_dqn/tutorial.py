@@ -18,11 +18,7 @@ LEFT, STAY, RIGHT = 0, 1, 2
 
 
 class Game:
-    """A paddle of three cells on the bottom row of a grid catches one falling object.
-
-    `state`: float32 [grid * grid], row by row, 1 where the paddle or the object is. The game is over when the object
-    arrives on the bottom row: `won` then says whether it was caught; before that it is None.
-    """
+    """A paddle of three cells on the bottom row catches one object; `won` is None until that arrives there."""
 
     def __init__(self, grid_size=10, seed=0):
         self.grid_size, self.num_actions = grid_size, 3
@@ -50,7 +46,7 @@ class Game:
 
     @property
     def state(self):
-        """What there is to see."""
+        """What there is to see, row by row: float32 [grid_size²], 1 where the paddle or the object is."""
         grid = np.zeros((self.grid_size, self.grid_size), np.float32)
         grid[-1, self.paddle - 1 : self.paddle + 2] = 1
         grid[self.row, self.column] = 1
@@ -85,8 +81,7 @@ class Agent:
         self.model = keras.Sequential(
             [
                 keras.Input((inputs,)),
-                keras.layers.Dense(hidden_size, activation="relu"),
-                keras.layers.Dense(hidden_size, activation="relu"),
+                *(keras.layers.Dense(hidden_size, activation="relu") for _ in range(2)),
                 keras.layers.Dense(env.num_actions),
             ]
         )
@@ -134,3 +129,24 @@ class Agent:
     def load(self, path="game_weights.h5"):
         """Read them."""
         load_weights(self.model, path)
+
+
+def train(game, agent, epochs=6500, every=100):
+    """T1's loop. Every so many games it prints the loss summed over the game and the win rate of the last 100 before."""
+    wins = deque(maxlen=100)
+    for epoch in range(epochs):
+        state, loss = game.reset(), 0.0
+        while game.won is None:
+            action = agent.choose_action()
+            reward = game.move(action)
+            agent.remember(state, action, reward, game.state, game.won is not None)
+            state = game.state
+            loss += agent.replay()
+        if epoch % every == 0:
+            print(f"epoch {epoch}/{epochs}  loss {loss:.4f}  win rate {np.mean(wins) if wins else 0:.0%}", flush=True)
+        wins.append(game.won)
+
+
+if __name__ == "__main__":
+    train(game := Game(), agent := Agent(game))
+    agent.save()

@@ -2,4 +2,6 @@
 
 from gymnasium.envs.registration import register
 
+import shared  # noqa: F401  keeps TensorFlow quiet, should it be imported
+
 register(id="cave_game/Cave-v0", entry_point="cave_game.envs:CaveEnv")

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-import shared.nn.backend  # noqa: F401  first, so that TensorFlow stays quiet
 from catch_dqn.experiment import EXPERIMENTS
 
 

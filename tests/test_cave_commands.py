@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
 from cave_game import evaluate, play, train
 from cave_game.envs import CRAFT_COLOUR, ROCK_COLOUR
 from cave_game.experiment import EXPERIMENTS

@@ -153,7 +153,6 @@ def _differences(config, arguments, settings, experiments):
 
 def _train(run, experiment, settings, engine, config):
     """Train in a run that was claimed, and is begun with `config`; or go on with one that was opened (None)."""
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
     from shared.display import charts
     from shared.runs import training

@@ -57,7 +57,6 @@ def load_trained(arguments, package, experiments):
     else:
         experiment = experiments[game or next(iter(experiments))]
         settings = next(iter(experiment.presets.values()))
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
 
     model = experiment.model(settings)
@@ -67,7 +66,6 @@ def load_trained(arguments, package, experiments):
 
 def _load_with_model(arguments, experiment, flag):
     """An agent whose network a file describes."""
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared.legacy import open_model
 
     settings = next(iter(experiment.presets.values()))

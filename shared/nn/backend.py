@@ -1,32 +1,12 @@
 """The only module that knows TensorFlow. Everything else speaks Keras and `keras.ops`."""
 
-import contextlib
 import functools
 import os
-import sys
+
+import keras
+import tensorflow as tf
 
 from shared.errors import UserError
-
-
-@contextlib.contextmanager
-def _without_native_messages():
-    """Hide what native code writes on stderr: TensorFlow reports what it found, whatever its log level is."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-with _without_native_messages():
-    import keras
-    import tensorflow as tf
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
