@@ -11,8 +11,14 @@ from shared.errors import UserError
 @contextlib.contextmanager
 def _without_native_messages():
     """Hide what native code writes on stderr: TensorFlow reports what it found, whatever its log level is."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
