@@ -2,13 +2,15 @@
 
 Trains every variant of the comparison NAME with every seed, draws score and loss against environment steps as bands
 (mean over the seeds and its 95 % interval) into `docs/images/NAME-score.png` and `NAME-loss.png`, and prints the final
-evaluations. Finished runs in `runs/compare/` are used again.
+evaluations. Pictures that are there are replaced with `--overwrite` only. Finished runs in `runs/compare/` are used
+again.
 """
 
 import argparse
 import importlib
 from pathlib import Path
 
+from shared import files
 from shared.commands.comparison import curve, train_once
 from shared.commands.parser import command
 from shared.display.charts import Panel, bands
@@ -43,7 +45,12 @@ def main(argv):
     parser.add_argument("name", choices=COMPARISONS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--x", choices=("steps", "episodes"), default="episodes", help="the horizontal axis")
+    parser.add_argument("--overwrite", action="store_true", help="replace the pictures that are there")
     arguments = parser.parse_args(argv)
+    pictures = {column: Path("docs/images") / f"{arguments.name}-{column}.png" for column in ("score", "loss")}
+    for picture in pictures.values():
+        if not arguments.overwrite:
+            files.refuse_existing(picture, "give --overwrite to replace it")
     curves = {"score": [], "loss": []}
     for variant, (package, *flags) in COMPARISONS[arguments.name].items():
         experiments = importlib.import_module(f"{package}.experiment").EXPERIMENTS
@@ -58,7 +65,7 @@ def main(argv):
         print(f"{variant}: mean score {mean:.2f} ± {ci95:.2f} over {arguments.seeds} seeds", flush=True)
     for column, drawn in curves.items():
         panel = Panel(column, column, log=column == "loss")
-        bands(Path("docs/images") / f"{arguments.name}-{column}.png", drawn, arguments.x, panel)
+        bands(pictures[column], drawn, arguments.x, panel)
 
 
 if __name__ == "__main__":

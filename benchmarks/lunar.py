@@ -15,6 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from shared import files
+from shared.commands.parser import command, path_name
+
 STEPS = 20_000  # environment steps in one measurement
 
 TUNED = ["--preset", "tuned"]
@@ -30,6 +33,10 @@ VARIANTS = {  # name: (what it is, flags, seeds)
     "noratio": ("probabilities may move freely", [*TUNED, "--clip-ratio", "0"], 3),
     "nogradclip": ("gradients of any length", [*TUNED, "--clip-gradient", "0"], 3),
     "nohorizon": ("episodes of 1000 steps", [*TUNED, "--horizon", "0"], 3),
+}
+CURVES = {  # picture: (variants and what they are called there, the published return)
+    "lunar_curves.png": ({"tuned": "tuned", "tutorial": "tutorial"}, 167.1),
+    "lunar_cartpole_curves.png": ({"cartpole-tuned": "tuned", "cartpole": "tutorial"}, 190.3),
 }
 
 
@@ -89,8 +96,8 @@ def seeds(runs, pictures):
     for name, (what, _, count) in VARIANTS.items():
         print(row(what, [runs / f"{name}-{seed}" for seed in range(count)]))
     pictures.mkdir(parents=True, exist_ok=True)
-    curves(pictures / "lunar_curves.png", runs, {"tuned": "tuned", "tutorial": "tutorial"}, 167.1)
-    curves(pictures / "lunar_cartpole_curves.png", runs, {"cartpole-tuned": "tuned", "cartpole": "tutorial"}, 190.3)
+    for name, (labels, published) in CURVES.items():
+        curves(pictures / name, runs, labels, published)
 
 
 def row(what, folders):
@@ -128,14 +135,23 @@ def curves(path, runs, labels, published):
     bands(path, drawn, "environment steps", Panel("score", "mean return, last 100 episodes", published=published))
 
 
-if __name__ == "__main__":
+def main(argv):
+    """Measure what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "seeds"))
     parser.add_argument("--repeats", type=int, default=7, help="measurements of each rate, medians are printed")
-    parser.add_argument("--runs", type=Path, default=Path("runs/lunar_pg"), help="where the runs are kept")
-    parser.add_argument("--pictures", type=Path, default=Path("docs/images"), help="where the curves go")
-    arguments = parser.parse_args()
+    parser.add_argument("--runs", type=path_name, default=Path("runs/lunar_pg"), help="where the runs are kept")
+    parser.add_argument("--pictures", type=path_name, default=Path("docs/images"), help="where the curves go")
+    parser.add_argument("--overwrite", action="store_true", help="replace the curves that are there")
+    arguments = parser.parse_args(argv)
     if arguments.what == "speed":
         speed(arguments.repeats)
-    else:
-        seeds(arguments.runs, arguments.pictures)
+        return
+    for name in CURVES:
+        if not arguments.overwrite:
+            files.refuse_existing(arguments.pictures / name, "give --overwrite to replace it, or another --pictures")
+    seeds(arguments.runs, arguments.pictures)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -9,14 +9,14 @@ import importlib
 from pathlib import Path
 
 from shared.commands.comparison import train_once
-from shared.commands.parser import command
+from shared.commands.parser import command, path_name
 from shared.rollouts.intervals import mean_and_ci95
 
 
 def main(argv):
     """Run the trainings and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=Path("runs/seeds"), help="where the runs go")
+    parser.add_argument("--runs", type=path_name, default=Path("runs/seeds"), help="where the runs go")
     parser.add_argument("seeds", type=int)
     parser.add_argument("package")
     parser.add_argument("flags", nargs=argparse.REMAINDER)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
-from shared import files
-from shared.commands.parser import Parser, command, settings_from
+from shared.commands.parser import Parser, command, path_name, settings_from
 from shared.options import check_limits, option
 
 NAMES = tuple(variant.name for variant in LESSONS)
@@ -36,14 +35,11 @@ def main(argv):
     parser = Parser("cartpole_dqn.compare", "Train variants over several seeds; print a table and draw their curves.")
     parser.add_settings(CompareConfig())
     parser.add_argument(
-        "--runs", type=Path, default=Path("runs/cartpole_compare"), metavar="FOLDER", help="where the runs go"
+        "--runs", type=path_name, default=Path("runs/cartpole_compare"), metavar="FOLDER", help="where the runs go"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("compare.png"), metavar="FILE", help="the picture (default: compare.png)"
-    )
+    parser.add_output("--out", "compare.png", "the picture")
     arguments = parser.parse_args(argv)
     config = settings_from(arguments, CompareConfig)
-    files.check_place(arguments.out)
 
     from shared.commands.comparison import curve, train_once
     from shared.display.charts import Panel, bands

@@ -1,7 +1,5 @@
 """T5's `run`: one greedy episode, every step of it printed, and a video of it. `python -m cartpole_dqn.run`."""
 
-from pathlib import Path
-
 import numpy as np
 
 from cartpole_dqn.experiment import EXPERIMENTS
@@ -18,9 +16,7 @@ def main(argv):
     parser = Parser("cartpole_dqn.run", "Play one greedy episode, print each step and write a video of it.")
     add_weights_arguments(parser, "cartpole_dqn", EXPERIMENTS)
     parser.add_settings(PlayConfig(), only=("seed",))
-    parser.add_argument(
-        "--out", type=Path, default=Path("cartpole.mp4"), metavar="FILE", help=".mp4 or .gif (default: cartpole.mp4)"
-    )
+    parser.add_output("--out", "cartpole.mp4", ".mp4 or .gif")
     arguments = parser.parse_args(argv)
     check_recording(arguments.out)
     trained = load_trained(arguments, "cartpole_dqn", EXPERIMENTS)

@@ -73,9 +73,11 @@ class Variant(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
+        from shared.rollouts.intervals import plus_minus
+
         return (
-            f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f} of {LIMIT} steps, "
-            f"{result['mean_score_200']:.1f} ± {result['ci95_200']:.1f} of {PUBLISHED_LIMIT} (mean ± 95 % over "
+            f"greedy: {plus_minus(result['mean_score'], result['ci95'])} of {LIMIT} steps, "
+            f"{plus_minus(result['mean_score_200'], result['ci95_200'])} of {PUBLISHED_LIMIT} (mean over "
             f"{result['episodes']} episodes)"
         )
 

@@ -53,9 +53,11 @@ class CatchExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
+        from shared.rollouts.intervals import plus_minus
+
         return (
             f"greedy: wins from {result['wins']} of {result['starts']} starts; mean score "
-            f"{result['mean_score']:.3f} ± {result['ci95']:.3f} over {result['episodes']} random games"
+            f"{plus_minus(result['mean_score'], result['ci95'], 3)} over {result['episodes']} random games"
         )
 
 
@@ -106,8 +108,10 @@ class CatchBallExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
+        from shared.rollouts.intervals import plus_minus
+
         return (
-            f"greedy: mean score {result['mean_score']:.2f} ± {result['ci95']:.2f} of {result['perfect']} over "
+            f"greedy: mean score {plus_minus(result['mean_score'], result['ci95'], 2)} of {result['perfect']} over "
             f"{result['episodes']} games of {TIME_LIMIT} steps at most"
         )
 

@@ -3,14 +3,15 @@
 A player is `player(state) -> int32 [N]`: it sees the state of N games and presses N buttons.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave
-from shared.commands.parser import Parser, whole_number
-from shared.errors import UserError
-from shared.rollouts.intervals import mean_and_ci95
+from shared.commands.parser import Parser, settings_from
+from shared.options import LARGEST, check_limits, option
+from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 
@@ -31,7 +32,7 @@ class Flights(NamedTuple):
 def describe(summary):
     """A `Flights.summary` as text."""
     return (
-        f"{summary['mean_score']:.1f} ± {summary['ci95']:.1f} steps survived on average in {summary['episodes']} "
+        f"{plus_minus(summary['mean_score'], summary['ci95'])} steps survived on average in {summary['episodes']} "
         f"caves, {summary['flown']} flown to the time limit; ended by the ceiling: {summary['ceiling']}, the floor: "
         f"{summary['floor']}, a block: {summary['block']}"
     )
@@ -58,13 +59,19 @@ def fly(player, caves, seed, steps=TIME_LIMIT):
     return Flights(scores, state.ending)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlightsConfig:
+    """What a command that flies is told."""
+
+    caves: int = option(100, "how many", low=1, high=100_000)
+    seed: int = option(0, "of the caves", low=0, high=LARGEST)
+
+    def __post_init__(self):
+        check_limits(self)
+
+
 def parse_flights(argv, module, description, caves):
-    """The flags `--caves` and `--seed` of a command that flies; `caves` is the default."""
+    """The `FlightsConfig` of a command that flies; `caves` is the default."""
     parser = Parser(module, description)
-    parser.add_argument("--caves", type=whole_number, default=caves, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=whole_number, default=0, help="of the caves (default: %(default)s)")
-    arguments = parser.parse_args(argv)
-    for name, least in (("caves", 1), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            raise UserError(f"--{name} {getattr(arguments, name)}: out of range; give a value of at least {least}")
-    return arguments
+    parser.add_settings(FlightsConfig(caves=caves))
+    return settings_from(parser.parse_args(argv), FlightsConfig)

@@ -11,6 +11,7 @@ from shared.options import option
 class CaveSettings(Settings):
     """Settings of CAVE."""
 
+    time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
     first_value: float = option(0.0, "what an untrained network says of every action: the bias of its output")
     activation: str = option("relu", "of the dense layers", choices=("relu", "elu"))
 

@@ -59,14 +59,16 @@ class PolicyExperiment(Experiment):
         """What trains the policy."""
         from lunar_pg.policies import value_network
         from lunar_pg.trainer import Trainer
+        from shared.commands import affordable
 
         policy, value = self.model(settings), None
         if settings.baseline:
             size, _ = self._sizes(settings)
             value = value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
-        return Trainer(
-            lambda: self.training_env(settings), policy, value, load(OPTIMIZERS, settings.optimizer), settings
-        )
+        steps = settings.games * self.training_env(settings).spec.max_episode_steps  # of a batch, at most
+        affordable.refuse_learning(policy, steps, "give fewer --games or a smaller --time-limit")
+        optimizer = load(OPTIMIZERS, settings.optimizer)
+        return Trainer(lambda: self.training_env(settings), policy, value, optimizer, settings)
 
     def figure(self):
         """The mean return."""
@@ -93,9 +95,12 @@ class PolicyExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
+        from shared.rollouts.intervals import plus_minus
+
         return (
-            f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f}, sampled: {result['sampled_mean_score']:.1f} ± "
-            f"{result['sampled_ci95']:.1f} (mean return of {result['episodes']} fresh episodes ± 95 %)"
+            f"greedy: {plus_minus(result['mean_score'], result['ci95'])}, "
+            f"sampled: {plus_minus(result['sampled_mean_score'], result['sampled_ci95'])} "
+            f"(mean return of {result['episodes']} fresh episodes)"
         )
 
     def _sizes(self, settings):
@@ -134,6 +139,13 @@ def any_task(env_id):
     )
 
 
+def is_registered(env_id):
+    """Whether Gymnasium knows an id already: for one with a `:` it would import what stands before that."""
+    import gymnasium
+
+    return ":" not in env_id and env_id in gymnasium.registry
+
+
 EXPERIMENTS = OpenExperiments(
     {
         "lunar": PolicyExperiment(
@@ -152,4 +164,5 @@ EXPERIMENTS = OpenExperiments(
         ),
     },
     any_task,
+    is_registered,
 )

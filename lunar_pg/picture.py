@@ -1,7 +1,5 @@
 """A picture of a policy: how likely each action is as one thing changes. `python -m lunar_pg.picture`."""
 
-from pathlib import Path
-
 import numpy as np
 
 from lunar_pg.experiment import EXPERIMENTS
@@ -39,7 +37,7 @@ def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("lunar_pg.picture", "Draw how likely each action is as one part of the observation changes.")
     add_weights_arguments(parser, "lunar_pg", EXPERIMENTS)
-    parser.add_argument("--out", type=Path, default=Path("policy.png"), metavar="FILE", help="default: policy.png")
+    parser.add_output("--out", "policy.png", "the picture")
     arguments = parser.parse_args(argv)
     trained = load_trained(arguments, "lunar_pg", EXPERIMENTS)
     if trained.experiment.name not in SCENES:

@@ -20,7 +20,7 @@ class PolicySettings:
         "what the policy puts out: each action's probability, or that of the first of two actions",
         choices=("softmax", "sigmoid"),
     )
-    hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536)
+    hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536, most=20)
     activation: str = option("relu", "of the hidden layers", choices=("relu", "tanh"))
     optimizer: str = option("nadam", "gradient descent rule", choices=OPTIMIZERS)
     learning_rate: float = option(0.005, "step size at the start", low=0.0)
@@ -35,7 +35,7 @@ class PolicySettings:
     horizon: int = option(0, "environment steps after which training, not the task, cuts an episode, 0: never", low=0)
     entropy: float = option(0.0, "reward for being undecided, per nat", low=0.0)
     clip_gradient: float = option(0.0, "largest norm of a gradient, 0: no limit", low=0.0)
-    epochs: int = option(1, "passes over a batch", low=1)
+    epochs: int = option(1, "passes over a batch", low=1, high=1000)
     minibatch: int = option(0, "environment steps in one update, 0: the whole batch", low=0)
     clip_ratio: float = option(0.0, "how far an action's probability may move in one batch, 0: no limit", low=0.0)
 

@@ -3,14 +3,22 @@
 import contextlib
 import errno
 import hashlib
+import json
+import math
 import os
+import re
 import stat
 import uuid
 from pathlib import Path
 
 from shared.errors import UserError
 
+JSON_LIMIT = 1 << 20  # bytes
+JSON_DEPTH = 32  # lists and objects inside one another
+TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")  # the name of a file that is being written
 REMEDIES = {
+    errno.EEXIST: "a file stands where a folder is wanted; give another path",
+    errno.ENOTEMPTY: "holds files that this program did not write; move them away",
     errno.ENOENT: "no such file or folder; check the path",
     errno.ENOTDIR: "a part of this path is no folder; check the path",
     errno.EISDIR: "this is a folder; give the path of a file",
@@ -64,6 +72,51 @@ def read_bytes(path, limit):
     return data
 
 
+def read_json(path):
+    """What a JSON file of at most `JSON_LIMIT` bytes and `JSON_DEPTH` levels holds.
+
+    Raises `UserError` when it cannot be read or is no such file.
+    """
+    data = read_bytes(path, JSON_LIMIT)
+    try:
+        held = json.loads(data)
+        too_deep = _is_deep(held)
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}); mend it or choose another") from None
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        raise UserError(f"{path}: nested more than {JSON_DEPTH} levels deep; choose another file")
+    return held
+
+
+def _is_deep(value):
+    """Whether lists and objects lie inside one another on more than `JSON_DEPTH` levels."""
+    level = [value]
+    for _ in range(JSON_DEPTH + 1):
+        held = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [child for item in held if isinstance(item, list) for child in item]
+    return bool(level)
+
+
+def json_text(value, indent=None) -> str:
+    """A value as strict JSON: a number that is not finite becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path, value):
+    """Write a JSON file for people too; see `json_text` and `write_together`."""
+    write_bytes(path, (json_text(value, indent=2) + "\n").encode())
+
+
 def write_bytes(path, data):
     """Write one file, whole or not at all; see `write_together`."""
     write_together({path: data})
@@ -113,6 +166,21 @@ def check_place(path):
             raise PermissionError(errno.EACCES, "not allowed")
     except OSError as error:
         raise user_error(path, error) from None
+
+
+def refuse_existing(path, remedy):
+    """Raise `UserError` where there is something at a path that nobody named; `remedy` says what to do about it."""
+    if os.path.lexists(path):
+        raise UserError(f"{path}: is there already; {remedy}")
+
+
+def remove_written(folder, names):
+    """Remove the files in a folder that go by the given names, in this order, or were never finished; nothing else."""
+    folder = Path(folder)
+    unfinished = [path.name for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]
+    for path in [folder / name for name in (*names, *unfinished)]:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
 
 
 def _refuse_special(path, place):

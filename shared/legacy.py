@@ -193,12 +193,12 @@ def _pair(model, targets, whole, stored):
 
 def main(argv=None):
     """Convert an old agent: `python -m shared.legacy ARCHITECTURE [WEIGHTS] FOLDER`."""
-    from shared.commands.parser import Parser
+    from shared.commands.parser import Parser, path_name
 
     parser = Parser("shared.legacy", "Convert an agent saved by Keras 1 or 2 into files of today.")
-    parser.add_argument("architecture", type=Path, help="YAML or JSON file, or a whole model in HDF5")
-    parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
-    parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
+    parser.add_argument("architecture", type=path_name, help="YAML or JSON file, or a whole model in HDF5")
+    parser.add_argument("weights", type=path_name, nargs="?", help="HDF5 file (not needed for a whole model)")
+    parser.add_argument("folder", type=path_name, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
     arguments = parser.parse_args(argv)
     from shared import storage
     from shared.nn import backend  # noqa: F401  the backend first, so that TensorFlow stays quiet

@@ -1,23 +1,33 @@
-"""Settings: frozen dataclasses whose fields carry their own default, meaning and limits."""
+"""Settings: frozen dataclasses whose fields carry their own default, meaning and limits.
+
+The same check serves the command line, Python code and files: `check_limits`, which a settings class calls when an
+instance is made.
+"""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
 
 from shared.errors import UserError
 
+LARGEST = 2**31 - 1  # the largest whole number: the compiled loop counts in int32
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", dict: "an object"}
+SEVERAL = {int: "whole numbers", float: "numbers", str: "words"}
 
-def option(default, meaning, *, low=None, high=None, choices=None):
+
+def option(default, meaning, *, low=None, high=None, choices=None, most=None):
     """A field of a settings dataclass.
 
     Args:
         default: its value unless a preset or the command line says otherwise.
         meaning: one line for `--help`, with the unit.
-        low, high: the smallest and largest value allowed (both included).
+        low, high: the smallest and largest value allowed (both included). Whole numbers end at `LARGEST` anyway.
         choices: the values allowed, for a field of words.
+        most: how many values there may be, for a field of several.
     """
-    metadata = {"help": meaning, "low": low, "high": high, "choices": choices}
+    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -26,43 +36,90 @@ def flag(name):
     return "--" + name.replace("_", "-")
 
 
-def value_type(config_class, name):
-    """The type of one value of field `name`, and whether the field holds several (`tuple[int, ...]`)."""
-    hint = typing.get_type_hints(config_class)[name]
-    if isinstance(hint, types.UnionType):  # `int | None`
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-    if typing.get_origin(hint) is tuple:
-        return typing.get_args(hint)[0], True
-    return hint, False
+@functools.cache
+def value_types(config_class):
+    """For each field its name and `(type of one value, whether it holds several, whether it may be None)`.
+
+    The annotations may be `int`, `float`, `bool`, `str`, `dict`, `tuple[int, ...]` and so on, and `int | None`.
+    """
+    found = {}
+    for name, hint in typing.get_type_hints(config_class).items():
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kind = next(part for part in parts if part is not type(None))
+        several = typing.get_origin(kind) is tuple
+        found[name] = typing.get_args(kind)[0] if several else kind, several, type(None) in parts
+    return found
 
 
 def check_limits(config):
-    """Raise `UserError` naming the first field whose value lies outside its declared limits."""
+    """Raise `UserError` naming the first field whose value is not of its type or lies outside its limits."""
     for field in dataclasses.fields(config):
-        low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
-        held = getattr(config, field.name)
-        for value in held if isinstance(held, tuple) else (held,):
-            if value is None:
-                continue
-            if choices is not None and value not in choices:
-                raise UserError(f"{flag(field.name)} {value}: unknown; choose one of {', '.join(choices)}")
-            too_low = low is not None and not value >= low
-            too_high = high is not None and not value <= high
-            if too_low or too_high or (isinstance(value, float) and not math.isfinite(value)):
-                limits = f"a value from {low} to {high}" if high is not None else f"a value of at least {low}"
-                limits = "a finite number" if low is None else limits
-                raise UserError(f"{flag(field.name)} {value}: out of range; give {limits}")
+        kind, several, optional = value_types(type(config))[field.name]
+        held, most = getattr(config, field.name), field.metadata.get("most")
+        if held is None and optional:
+            continue
+        if several and not isinstance(held, tuple):
+            raise UserError(f"{flag(field.name)} {held!r:.60}: out of range; give several {SEVERAL[kind]}")
+        if several and most is not None and len(held) > most:
+            raise UserError(f"{flag(field.name)}: {len(held)} values; give at most {most}")
+        for value in held if several else (held,):
+            _check_value(field, kind, value)
 
 
-def from_json(config_class, values):
-    """A settings instance from what `json.loads` gives back of `dataclasses.asdict` of one.
+def _check_value(field, kind, value):
+    low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
+    where = f"{flag(field.name)} {value!s:.60}"
+    if choices is not None and value not in choices:
+        raise UserError(f"{where}: unknown; choose one of {', '.join(choices)}")
+    numeric = kind in (int, float)
+    if not isinstance(value, (int, float) if kind is float else kind) or (numeric and isinstance(value, bool)):
+        raise UserError(f"{flag(field.name)} {value!r:.60}: out of range; give {KINDS[kind]}")
+    if not numeric:
+        return
+    if not -math.inf < value < math.inf:  # nor NaN
+        raise UserError(f"{where}: out of range; give a finite number")
+    largest = LARGEST if high is None and kind is int else high
+    too_low, too_high = low is not None and value < low, largest is not None and value > largest
+    if too_low or too_high:
+        limits = f"of at least {low}" if high is None and too_low else f"from {low} to {largest}"
+        limits = f"of at most {largest}" if low is None else limits
+        raise UserError(f"{where}: out of range; give a value {limits}")
+
+
+def from_json(config_class, values, where):
+    """An instance of a settings class from what `json.loads` gives back of `dataclasses.asdict` of one.
 
     A setting that is missing was not there yet when the file was written, and has its default.
 
+    Args:
+        config_class: a dataclass that calls `check_limits` when an instance is made.
+        values: a dict from anywhere.
+        where: the file, for messages.
+
     Raises:
-        UserError: if a setting is unknown: the file is of a later version.
+        UserError: if a setting is unknown (the file is of a later version), missing or not possible.
     """
-    unknown = values.keys() - {field.name for field in dataclasses.fields(config_class)}
+    fields, kinds = dataclasses.fields(config_class), value_types(config_class)
+    unknown = values.keys() - {field.name for field in fields}
     if unknown:
-        raise UserError(f"config.json: setting {min(unknown)!r} is of another version of this program; start a new run")
-    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        raise UserError(
+            f"{where}: setting {min(unknown)!r:.60} is of another version of this program; choose another, or start a "
+            "new run"
+        )
+    missing = [f.name for f in fields if f.default is dataclasses.MISSING and f.name not in values]
+    if missing:
+        raise UserError(f"{where}: {missing[0]} is missing; choose another, or start a new run")
+    try:
+        return config_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _from_json(value_type, value):
+    """A value as Python has it: JSON has no tuples, and writes 1.0 as 1 at times. What fits nowhere stays as it is."""
+    kind, several, _ = value_type
+    if several and isinstance(value, list):
+        return tuple(_from_json((kind, False, False), item) for item in value)
+    if kind is float and type(value) is int and abs(value) < LARGEST:
+        return float(value)
+    return value

@@ -59,7 +59,7 @@ def save_model(model, directory):
     """Write a model's architecture, weights and, where it is compiled, its loss, its optimizer and that one's state.
 
     The folder is made if need be; what was saved there before is replaced, both files or none (but for a kill between
-    the two renames, which `load_model` notices).
+    the two renames, which `load_model` notices). Files of these names that are of something else are not.
 
     Returns the paths as `Saved`. Raises `UserError` when a layer, the optimizer or the loss is not supported, or the
     files cannot be written.
@@ -68,6 +68,8 @@ def save_model(model, directory):
     document = _document(model, saved.architecture)
     weights = _weights_bytes(model, with_optimizer="optimizer" in document)
     document["weights"] = {"file": WEIGHTS_NAME, "sha256": files.sha256(weights)}
+    if not _is_ours(saved.architecture):
+        refuse_existing(directory)
     try:
         saved.architecture.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -81,11 +83,25 @@ def save_architecture(model, path):
     files.write_bytes(path, _yaml_bytes(_document(model, path)))
 
 
+def check_architecture(model, path):
+    """Raise the `UserError` of `save_architecture`, or of reading back what it would write at `path`."""
+    document = safe_yaml.parse(_yaml_bytes(_document(model, path)), path)
+    architecture.output_shapes(architecture.from_plain(document, path), path)
+
+
 def refuse_existing(directory):
     """Raise `UserError` when `save_model` would replace a model in this folder."""
     for name in (ARCHITECTURE_NAME, WEIGHTS_NAME):
         if (Path(directory) / name).exists():
             raise UserError(f"{Path(directory) / name}: is there already; choose another folder")
+
+
+def _is_ours(path):
+    """Whether a file is there and begins as `save_model` begins it."""
+    try:
+        return files.read_bytes(path, safe_yaml.MAX_FILE).startswith(HEADING.encode())
+    except UserError:
+        return False
 
 
 def load_model(architecture_path, weights_path):

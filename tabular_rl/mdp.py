@@ -38,7 +38,6 @@ class Config:
     """What the command can be told."""
 
     seed: int = option(42, "Q-learning's random numbers come from it; 42 is the tutorial's", low=0, high=2**32 - 1)
-    figure: str = option("mdp.png", "the PNG file to draw both learning curves into")
 
     def __post_init__(self):
         check_limits(self)
@@ -138,7 +137,9 @@ def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("tabular_rl.mdp", "Solve a small Markov decision process by Q-value iteration and by Q-learning.")
     parser.add_settings(Config())
-    config = settings_from(parser.parse_args(argv), Config)
+    parser.add_output("--figure", "mdp.png", "the PNG file to draw both learning curves into")
+    arguments = parser.parse_args(argv)
+    config = settings_from(arguments, Config)
 
     iterated = iterate_q_values()
     print(f"Q-value iteration, {ROUNDS} rounds, discount {DISCOUNT}: rows are states, columns actions")
@@ -154,8 +155,8 @@ def main(argv):
     print(learned.q)
     print("best actions:", learned.q.argmax(axis=1))
 
-    draw(config.figure, iterated, learned, iterate_q_values(rounds=TRUE_ROUNDS).q[0, 0])
-    print(f"how they got there: {config.figure}")
+    draw(arguments.figure, iterated, learned, iterate_q_values(rounds=TRUE_ROUNDS).q[0, 0])
+    print(f"how they got there: {arguments.figure}")
     return 0
 
 

@@ -31,11 +31,14 @@ BAD_TRAINING = {
     "--batch-size 9999": "--batch-size 9999: larger than the replay memory; give at most --replay-capacity 5000",
     "--epsilon 1.5": "--epsilon 1.5: out of range; give a value from 0.0 to 1.0",
     "--epsilon nan": "--epsilon nan: out of range",
-    "--learning-rate inf": "--learning-rate inf: out of range; give a value of at least 0.0",
+    "--learning-rate inf": "--learning-rate inf: out of range; give a finite number",
     "--episodes -3": "--episodes -3: out of range; give a value of at least 1",
     "--seed -1": "--seed -1: out of range",
     "--hidden 10 0": "--hidden 0: out of range",
-    "--games 3": "--replay-capacity 5000: not a multiple of --games 3; give 4998",
+    "--games 3": "--replay-capacity 5000: not a multiple of --games 3; give 4998 (--replay-capacity 5000 comes with "
+    "--preset tutorial)",
+    "--game ball8 --preset tuned --games 5": "--train-every 4: neither a multiple nor a divisor of --games 5; give 5 "
+    "(--train-every 4 comes with --preset tuned)",
     "--games 4 --train-every 6": "--train-every 6: neither a multiple nor a divisor of --games 4",
     "--double": "--double: needs a target network; give --target-sync",
     "--optimizer lion": "--optimizer lion: unknown; choose one of sgd, ",
@@ -43,6 +46,13 @@ BAD_TRAINING = {
     "--resume nowhere": "nowhere: holds no run",
     "--games 2 --train-every 2 --engine readable --out run": "--games 2: the readable loop cannot do this",
     "--out /proc/nowhere": "/proc/nowhere: ",
+    "--n-step 3000": "--n-step 3000: out of range; give a value from 1 to 100",
+    "--games 1000000": "--games 1000000: out of range",
+    "--train-every 99999999999": "--train-every 99999999999: out of range; give a value from 1 to 2147483647",
+    "--learning-starts 99999999999": "--learning-starts 99999999999: out of range",
+    "--episodes 99999999999999999999": "--episodes 99999999999999999999: out of range",
+    "--hidden 65536 65536 65536": "--hidden 65536 65536 65536: 8,589,934,592 weights between these layers",
+    f"--hidden{' 1' * 21}": "--hidden: 21 values; give at most 20",
 }
 
 
@@ -57,9 +67,7 @@ def test_bad_training_arguments_are_named_with_the_remedy(arguments, complaint, 
 
 CONFIGS = {
     '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game; use the commands of that package",
-    '{"experiment": "catch_dqn", "game": "chess", "settings": {}}': "not the config of a run (KeyError('chess'))",
-    '{"experiment": "catch_dqn", "game": "catch", "settings": []}': "not the config of a run",
-    '{"experiment": "catch_dqn", "game": "catch"}': "not the config of a run (KeyError('settings'))",
+    '{"experiment": "catch_dqn", "game": "catch"}': "preset is missing",
     '["catch"]': "not of a run",
     "{": "cannot be read",
 }
@@ -167,11 +175,11 @@ def test_config_survives_json(catch):
 
     settings = catch.presets["tuned"]
     stored = json.loads(json.dumps(dataclasses.asdict(settings)))
-    assert from_json(type(settings), stored) == settings
+    assert from_json(type(settings), stored, "config.json") == settings
     del stored["double"]
-    assert from_json(type(settings), stored) == settings, "a setting that came later has its default"
-    with pytest.raises(UserError, match="'warp'"):
-        from_json(type(settings), stored | {"warp": 1})
+    assert from_json(type(settings), stored, "config.json") == settings, "a setting that came later has its default"
+    with pytest.raises(UserError, match="config.json: setting 'warp'"):
+        from_json(type(settings), stored | {"warp": 1}, "config.json")
 
 
 OLD_AGENT = "--model keras_1_th.yaml --weights keras_1_th.hdf5"

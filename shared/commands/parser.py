@@ -3,26 +3,52 @@
 import argparse
 import dataclasses
 import difflib
+import os
+import shlex
+import subprocess
 import sys
+from pathlib import Path
 
-from shared.errors import INTERRUPTED, UserError
-from shared.options import flag, value_type
+from shared import files
+from shared.commands import output
+from shared.errors import INTERRUPTED, UserError, name_program, one_line, program
+from shared.options import flag, value_types
 
 
 def command(main):
-    """Run `main(argv)` as a program: exit 0, or print what a person can mend as one line and exit with status 2."""
+    """Run `main(argv)` as a program.
+
+    Exit status 0; 2 after printing in one line what a person can mend; 1 if something could not be printed; 130 after
+    Ctrl-C.
+    """
+    output.make_safe()
     spec = main.__globals__.get("__spec__")  # of the module that `main` is in; a file that is run by its path has none
-    program = f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"
+    name_program(f"python -m {spec.name}" if spec else f"python {sys.argv[0]}")
     try:
-        sys.exit(main(sys.argv[1:]) or 0)
+        status = main(sys.argv[1:]) or 0
     except UserError as error:
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        print(f"{program()}: {one_line(error)}", file=sys.stderr)
+        status = 2
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
-        sys.exit(1)
+        status = 1
+    except SystemExit as end:  # after --help, or with the status of a signal
+        status = end.code or 0
+    sys.exit(output.finish(status))
+
+
+def command_line(module, *words):
+    """How to call a module with some arguments, to be shown to a person and pasted into a shell."""
+    words = ["python", "-m", module, *map(str, words)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def path_name(text):
+    """The path of a file or folder from the command line; `""`, as an unset variable of a shell gives it, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; name a file or folder, or leave it out")
+    return Path(text)
 
 
 def whole_number(text):
@@ -55,6 +81,24 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **options,
         )
+        self._outputs = {}  # flag of a file to be written -> the path that it has by default
+
+    def add_output(self, name, default, meaning):
+        """Add the flag of a file that the command writes. What is there is replaced only if a person names it."""
+        self._outputs[name] = Path(default)
+        self.add_argument(
+            name, type=path_name, default=self._outputs[name], metavar="FILE", help=f"{meaning} (default: {default})"
+        )
+
+    def parse_args(self, args=None, namespace=None):
+        """As `argparse` does it; the files of `add_output` are checked too."""
+        arguments = super().parse_args(args, namespace)
+        for name, default in self._outputs.items():
+            place = getattr(arguments, name.strip("-"))
+            if place is default:
+                files.refuse_existing(place, f"give {name} {place} to replace it, or another name")
+            files.check_place(place)
+        return arguments
 
     def error(self, message):
         """Raise `UserError` with the message and the way to the help."""
@@ -78,7 +122,7 @@ class Parser(argparse.ArgumentParser):
             if field.name in fixed:
                 self.set_defaults(**{field.name: getattr(defaults, field.name)})
                 continue
-            kind, several = value_type(type(defaults), field.name)
+            kind, several, _ = value_types(type(defaults))[field.name]
             default = getattr(defaults, field.name)
             options = {"default": default, "help": _help(field, default)}
             if kind is bool:

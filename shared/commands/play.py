@@ -1,11 +1,10 @@
 """The command `play` that every experiment offers."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
-from shared.commands.parser import Parser, settings_from
+from shared.commands.parser import Parser, path_name, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import GIF, MP4, Small, check_recording, cut_after, play_episodes, record, watch
 from shared.display.terminal import Screen
@@ -94,7 +93,7 @@ def add_recording_arguments(parser):
     """Add the flags that record games to files."""
     for name, kind in ((GIF, "an animation"), (MP4, "a video")):
         parser.add_argument(
-            f"--{name[1:]}", type=Path, metavar="FILE", help=f"record {kind} instead of showing the games"
+            f"--{name[1:]}", type=path_name, metavar="FILE", help=f"record {kind} instead of showing the games"
         )
 
 

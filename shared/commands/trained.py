@@ -1,10 +1,12 @@
 """Finding a trained agent and loading it: for `play` and `evaluate` of every experiment."""
 
 import importlib.resources
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared import files
+from shared.commands import affordable
+from shared.commands.parser import command_line, path_name
 from shared.errors import UserError
 from shared.runs.experiment import add_game_argument, game_flag, of_run
 from shared.runs.folder import CONFIG, Run, latest_run
@@ -27,14 +29,14 @@ def add_weights_arguments(parser, package, experiments):
     )
     parser.add_argument(
         "--model",
-        type=Path,
+        type=path_name,
         metavar="FILE",
         help="architecture that --weights are for, .yaml or .json, as saved here or by Keras 1 and 2; or a whole model "
         "in one .h5 file (default: the network that the game's agents have)",
     )
     parser.add_argument(
         "--weights",
-        type=Path,
+        type=path_name,
         metavar="FILE",
         help="an .h5 file (default: the latest finished run, else the agent that comes with the project)",
     )
@@ -51,12 +53,14 @@ def load_trained(arguments, package, experiments):
         experiment = experiments[game or next(iter(experiments))]
         return _load_with_model(arguments, experiment, game_flag(experiments) if len(experiments) > 1 else None)
     weights = arguments.weights or _default_weights(package, experiments, game)
-    config, path = _config_beside(weights)
-    if config.get("game") and game in (None, config["game"]):
-        experiment, settings = of_run(config, package, experiments, path)
+    config = _config_beside(weights)
+    if config is not None and game in (None, config.get("game")):
+        experiment, choice = of_run(config, package, experiments, weights.parent / CONFIG, game)
+        settings = choice.settings
     else:
         experiment = experiments[game or next(iter(experiments))]
         settings = next(iter(experiment.presets.values()))
+    affordable.refuse_settings(settings)
     from shared import storage
 
     model = experiment.model(settings)
@@ -84,25 +88,31 @@ def _load_with_model(arguments, experiment, flag):
 
 
 def _default_weights(package, experiments, game):
-    run = latest_run(package, wanted=lambda config: game in (None, config.get("game")))
+    def weights_of(run):
+        """The weights in a run's folder, or None if it is of another game."""
+        config = run.read_config()
+        if game is not None and config.get("game") != game:
+            return None
+        experiment, _ = of_run(config, package, experiments, run.path / CONFIG, game)
+        weights = run.path / experiment.weights_name
+        if not weights.is_file():
+            raise UserError(f"{weights}: is missing")
+        return weights
+
     name = game or next(iter(experiments))
-    folder = run or Path(str(importlib.resources.files(package) / "pretrained" / name))
+    folder = latest_run(package, wanted=weights_of)
+    folder = folder or Path(str(importlib.resources.files(package) / "pretrained" / name))
     if not folder.is_dir():
-        which = f" {game_flag(experiments)} {name}" if len(experiments) > 1 else ""
+        which = [game_flag(experiments), name] if len(experiments) > 1 else []
         raise UserError(
-            f"--weights: no agent has been trained for {name} yet; run python -m {package}.train{which}, or name a file"
+            f"--weights: no agent has been trained for {name} yet; run "
+            f"{command_line(f'{package}.train', *which)}, or name a file"
         )
-    experiment, _ = of_run(Run(folder).read_config(), package, experiments, folder / CONFIG)
-    return folder / experiment.weights_name
+    return weights_of(Run(folder))
 
 
 def _config_beside(weights):
-    """The `config.json` in the folder of a weights file, an empty dict if there is none; and its path."""
-    path = weights.parent / CONFIG
-    if not path.is_file():
-        return {}, path
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); mend it or move the weights away from it") from error
-    return config if isinstance(config, dict) else {}, path
+    """The config of the run that a weights file lies in, a dict; None if it lies elsewhere."""
+    config = weights.parent / CONFIG
+    held = files.read_json(config) if config.exists() else None
+    return held if isinstance(held, dict) and "experiment" in held else None

@@ -202,6 +202,8 @@ class Screen:
             return {}
         wanted = {"SIGTERM": _leave, "SIGHUP": _leave, "SIGTSTP": self._ask_to_stop}
         numbers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
+        # What is ignored on entry, as SIGHUP is under nohup, stays ignored.
+        numbers = {n: handler for n, handler in numbers.items() if signal.getsignal(n) not in (signal.SIG_IGN, None)}
         return {number: signal.signal(number, handler) for number, handler in numbers.items()}
 
     def _ask_to_stop(self, number, frame):

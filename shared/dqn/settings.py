@@ -23,14 +23,14 @@ class Settings:
         1000, "whole games to train for, counted from --learning-starts on where that is in steps, else all", low=1
     )
     steps: int | None = option(None, "environment steps after which training ends, if not before", low=1)
-    games: int = option(1, "games played side by side", low=1)
+    games: int = option(1, "games played side by side", low=1, high=65536)
     time_limit: int | None = option(None, "environment steps after which a game is cut", low=1)
     truncation: str = option(
         "bootstrap",
         "after a cut by the time limit the world goes on, or (a quirk of T3, T4 and T5) has ended",
         choices=("bootstrap", "terminal"),
     )
-    hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536)
+    hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20)
     optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS)
     learning_rate: float = option(1e-3, "step size at the start", low=0.0)
     learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
@@ -61,7 +61,7 @@ class Settings:
     replay_states: bool = option(
         False, "replay memory holds the game's states, to observe them when they are drawn: less memory, more work"
     )
-    n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1)
+    n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1, high=100)
     prioritized: bool = option(False, "surprising transitions are drawn more often: those whose value was far off")
     priority_exponent: float = option(
         0.6, "with --prioritized: how much more often, alpha; 0: all alike", low=0.0, high=1.0

@@ -30,6 +30,11 @@ def mean_and_ci95(values):
     return (float(mean), float(half)) if values.ndim == 1 else (mean, half)
 
 
+def plus_minus(mean, half, digits=1):
+    """A mean and half its interval as text: `12.3 ± 4.5`; `12.3` where one value gives no interval (NaN)."""
+    return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else f"{mean:.{digits}f}"
+
+
 def interquartile_mean(values):
     """The mean of the middle half: over the last axis, without its lowest and its highest quarter.
 

@@ -5,22 +5,26 @@ what it ran). A checkpoint is written beside its place and renamed into it; the 
 that verifies is the one to go on from.
 """
 
-import hashlib
+import contextlib
 import io
-import json
 import os
-import shutil
-import warnings
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from shared import files
-from shared.errors import UserError
+from shared.errors import UserError, warn
 
 FOLDER = "checkpoints"
-ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
+ARRAYS, MANIFEST, BESIDE = "arrays.npz", "manifest.json", "being-written"
+NUMBER = re.compile(r"\d{12}", re.ASCII)
 KEPT = 2
+TEXT = np.dtype(np.uint8)  # arrays of bytes with one axis hold text, of any length
+SPARE = 1 << 30  # bytes that a checkpoint may be larger than twice what it should hold
+# What reading a damaged or foreign one comes to.
+UNFIT = (UserError, OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile)
 
 
 def save(run_path, number, arrays, facts):
@@ -33,47 +37,85 @@ def save(run_path, number, arrays, facts):
         facts: a JSON object, kept in the manifest.
     """
     folder = Path(run_path) / FOLDER
-    place, beside = folder / f"{number:012d}", folder / "being-written"
+    place, beside = folder / f"{number:012d}", folder / BESIDE
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     data = buffer.getvalue()
-    manifest = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **facts}
     try:
-        shutil.rmtree(beside, ignore_errors=True)
+        _remove_one(beside)
         beside.mkdir(parents=True)
         files.write_bytes(beside / ARRAYS, data)
-        files.write_bytes(beside / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
-        if place.exists():  # a resumed run has come by here again
-            shutil.rmtree(place)
+        files.write_json(beside / MANIFEST, {"size": len(data), "sha256": files.sha256(data), **facts})
+        _remove_one(place)  # a resumed run has come by here again
         os.replace(beside, place)
         files.sync_directory(folder)
         for old in _numbered(folder)[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+            _remove_one(old)
     except OSError as error:
         raise files.user_error(folder, error) from None
 
 
-def load(run_path):
-    """Read the newest checkpoint that verifies.
+def load(run_path, like=None, restore=lambda arrays, manifest: (arrays, manifest)):
+    """Go back to the newest checkpoint that verifies; warns where a newer one does not.
 
-    Returns its arrays (dict by name) and its manifest. Warns where a newer one was damaged.
+    Args:
+        run_path: the run's folder.
+        like: what the training saves, a dict of arrays by name: each has to be there in the same shape and type.
+        restore: is given the arrays (dict by name) and the manifest; raises one of `UNFIT` where they make no sense.
+
+    Returns what `restore` returns.
 
     Raises:
         UserError: if there is none.
     """
-    folder = Path(run_path) / FOLDER
-    for place in reversed(_numbered(folder)):
+    for place in reversed(_numbered(Path(run_path) / FOLDER)):
         try:
-            manifest = json.loads((place / MANIFEST).read_text())
-            data = (place / ARRAYS).read_bytes()
-            if len(data) == manifest["size"] and hashlib.sha256(data).hexdigest() == manifest["sha256"]:
-                with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                    return dict(arrays), manifest
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        warnings.warn(f"{place}: damaged, passed over for the checkpoint before it", stacklevel=2)
+            return restore(*_read(place, like))
+        except UNFIT as error:
+            warn(f"{place}: damaged, passed over for the checkpoint before it ({error})")
     raise UserError(f"{run_path}: has no checkpoint to go on from; start again with --overwrite, or give another --out")
 
 
+def remove(run_path):
+    """Remove all checkpoints of a run, and nothing else. A file that is not of a checkpoint stays, with its folder."""
+    folder = Path(run_path) / FOLDER
+    if not folder.is_symlink():
+        for place in [folder / BESIDE, *_numbered(folder)]:
+            _remove_one(place)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _remove_one(place):
+    if place.is_dir() and not place.is_symlink():
+        files.remove_written(place, (MANIFEST, ARRAYS))
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
 def _numbered(folder):
-    return sorted(path for path in folder.glob("*") if path.name.isdigit()) if folder.is_dir() else []
+    return sorted(p for p in folder.glob("*") if NUMBER.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
+
+
+def _read(place, like):
+    """The arrays and the manifest of one checkpoint. Raises `ValueError` and others where they are no good."""
+    manifest = files.read_json(place / MANIFEST)
+    if not isinstance(manifest, dict) or not {"size", "sha256"} <= manifest.keys():
+        raise ValueError("its manifest says nothing of the arrays")
+    limit = SPARE + 2 * sum(array.nbytes for array in like.values()) if like else 1 << 40
+    data = files.read_bytes(place / ARRAYS, limit)
+    if len(data) != manifest["size"] or files.sha256(data) != manifest["sha256"]:
+        raise ValueError("its arrays are not those that were saved")
+    with zipfile.ZipFile(io.BytesIO(data)) as members:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
+            raise ValueError("its arrays are compressed")  # they could be of any size
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        arrays = dict(stored)
+    for name, wanted in (like or {}).items():
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+        found = arrays[name]
+        same = found.ndim == 1 if wanted.dtype == TEXT and wanted.ndim == 1 else found.shape == wanted.shape
+        if not same or found.dtype != wanted.dtype:
+            raise ValueError(f"{name} is {found.dtype} {found.shape}, not {wanted.dtype} {wanted.shape}")
+    return arrays, manifest

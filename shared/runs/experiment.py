@@ -1,12 +1,13 @@
 """What the commands need to know of one experiment: a game, its settings, its network and how it is judged."""
 
 import dataclasses
+from typing import Any, NamedTuple
 
 from shared.dqn.settings import Settings
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import LEARNERS, LOSSES, OPTIMIZERS
-from shared.options import flag, from_json
+from shared.options import check_limits, flag, from_json
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
@@ -21,13 +22,14 @@ class OpenExperiments(dict):
     Args:
         listed: dict of `Experiment` by name; the first one is the default.
         make: function: id -> `Experiment`, for those that are not listed. Raises `UserError` for an unknown id.
+        known: function: id -> whether `make` finds it without importing anything; a file may name only such an id.
     """
 
     flag = "--env"
 
-    def __init__(self, listed, make):
+    def __init__(self, listed, make, known):
         super().__init__(listed)
-        self.make = make
+        self.make, self.known = make, known
 
     def __missing__(self, name):
         return self.make(name)
@@ -61,25 +63,62 @@ def add_game_argument(parser, experiments, default, meaning):
         parser.set_defaults(game=names[0])
 
 
-def of_run(config, package, experiments, path):
-    """The experiment and the settings that a run's config names.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What the `config.json` of a run says."""
+
+    experiment: str  # the package
+    game: str  # the experiment's name in it
+    preset: str
+    engine: str
+    settings: dict  # of the experiment's `settings_class`
+    versions: dict
+    command: tuple[str, ...]
+    began: str
+
+    def __post_init__(self):
+        check_limits(self)
+
+
+class Choice(NamedTuple):
+    """What a run is known by."""
+
+    game: str
+    preset: str
+    engine: str
+    settings: Any  # an instance of the experiment's `settings_class`
+
+
+def of_run(config, package, experiments, path, named=None):
+    """The experiment of a run and what was chosen for it, from its config. Nothing of that is taken on trust.
 
     Args:
-        config: what its `config.json` holds.
+        config: what its `config.json` holds, a dict.
         package: whose run it should be.
         experiments: of this package, dict of `Experiment` by name.
         path: of the file, for the complaint.
+        named: the experiment that the person has named, if so; a file alone may not name what has to be imported.
+
+    Returns an `Experiment` and a `Choice`.
 
     Raises:
         UserError: if it is the run of another package, or not a config that this program wrote.
     """
-    try:
-        if config["experiment"] != package:
-            raise UserError(f"{path}: a run of {config['experiment']}; use the commands of that package")
-        experiment = experiments[config["game"]]
-        return experiment, from_json(experiment.settings_class, config["settings"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not the config of a run ({error!r}); give another folder or file") from error
+    if config.get("experiment", package) != package:
+        raise UserError(f"{path}: a run of {config['experiment']!s:.60}; use the commands of that package")
+    held = from_json(RunConfig, config, path)
+    if held.game not in experiments and not (
+        isinstance(experiments, OpenExperiments) and (held.game == named or experiments.known(held.game))
+    ):
+        flag = game_flag(experiments)
+        remedy = f"give {flag} as well" if isinstance(experiments, OpenExperiments) else "choose another run"
+        raise UserError(f"{path}: {flag} {held.game!r:.60} is not known here; {remedy}")
+    experiment = experiments[held.game]
+    for name, known in (("preset", experiment.presets), ("engine", experiment.engines)):
+        if getattr(held, name) not in known:
+            raise UserError(f"{path}: {name} {getattr(held, name)!r:.60} is not known here; choose another run")
+    settings = from_json(experiment.settings_class, held.settings, path)
+    return experiment, Choice(held.game, held.preset, held.engine, settings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +129,7 @@ class Experiment:
     engines = ("compiled", "readable")  # the loops that there are; the first one is the default
     fixed = ()  # names of settings that mean nothing to it, and have no flag
     panels = None  # the charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones
+    largest_reward = 1.0  # of one step, up or down: values far beyond what it can add up to are a sign of divergence
 
     package: str  # such as "catch_dqn"; runs go to runs/<package>/
     name: str  # of the game, as --game has it

@@ -3,23 +3,26 @@
 `runs/<experiment>/<name>/` holds `config.json` (settings, versions, command line), `metrics.csv` (a row per report),
 `curve.png`, the weights, the architecture and `summary.json` (the final evaluation, written last: a run is finished
 when it is there). While training goes on there are also checkpoints.
+
+Only what goes by these names is ever replaced or removed. A folder may come from anybody: what its files say is checked
+before it is used.
 """
 
 import contextlib
 import csv
-import fcntl
+import errno
 import io
-import json
-import shutil
+import os
 import time
 from pathlib import Path
 
 from shared import files
-from shared.errors import UserError
-from shared.runs.checkpoint import FOLDER as CHECKPOINTS
+from shared.errors import UserError, warn
+from shared.runs import checkpoint
 
 ROOT = Path("runs")
 CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
+CURVE, ARCHITECTURE = "curve.png", "model.yaml"
 
 
 class Run:
@@ -28,68 +31,86 @@ class Run:
     def __init__(self, path):
         self.path = Path(path)
         self._lock = None
+        self._made = []  # the folders that were made for it, the innermost first
 
     @classmethod
     def claim(cls, path, overwrite=False):
         """Make sure that a new run can go into a folder; nothing that is there is touched before `begin`.
 
         Args:
-            path: the folder; it may exist, but not hold a run unless `overwrite` is set.
+            path: the folder; it may exist, but hold nothing, unless it is a run and `overwrite` is set.
             overwrite: a run that is there may be replaced.
 
         Raises:
-            UserError: if the folder cannot be written or already holds a run.
+            UserError: if the folder cannot be written or already holds something.
         """
+        if not os.fspath(path):
+            raise UserError("the path of the run is empty; name a folder")
         run = cls(path)
         try:
-            if (run.path / CONFIG).exists() and not overwrite:
-                state, remedy = ("a finished", "") if run.finished else ("an unfinished", "--resume to go on, ")
-                raise UserError(
-                    f"{path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
-                )
+            run._refuse_what_is_there(overwrite)
+            missing = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
             run.path.mkdir(parents=True, exist_ok=True)
+            run._made = missing
             run._take_lock()
+            run._refuse_what_is_there(overwrite)  # again: another process may have been here meanwhile
         except OSError as error:
             raise files.user_error(path, error) from None
         return run
 
-    def begin(self, config):
-        """Start the run in a folder that was claimed: what an earlier one left is deleted, `config.json` is written."""
-        self._clear()
+    def begin(self, config, weights_name):
+        """Start the run in a folder that was claimed: what an earlier one left is removed, `config.json` is written.
+
+        Args:
+            config: a JSON object.
+            weights_name: of the weights that the run is going to leave.
+        """
+        try:
+            files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, CURVE, METRICS))
+            checkpoint.remove(self.path)
+        except OSError as error:
+            raise files.user_error(self.path, error) from None
         self.write_json(CONFIG, config)
 
     def release(self):
-        """Give up a folder that was claimed and not begun; it is removed if there is nothing in it."""
+        """Give up a folder that was claimed and not begun; it is removed if it was made for that."""
         self.close()
         (self.path / LOCK).unlink()
         with contextlib.suppress(OSError):
-            self.path.rmdir()
+            for folder in self._made:
+                folder.rmdir()
 
     def close(self):
         """Let other processes have the folder."""
-        self._lock.close()
+        self._lock.release()
 
     @classmethod
     def open(cls, path):
         """Open a run that was begun before, to go on with it.
 
         Raises:
-            UserError: if there is none, it is finished or another process is at it.
+            UserError: if there is none, it is finished, cannot be written or another process is at it.
         """
         run = cls(path)
         run.read_config()
         if run.finished:
             raise UserError(f"{run.path}: this run is finished; watch it with --weights, or start another with --out")
-        run._take_lock()
+        try:
+            run._refuse_links()
+            if not os.access(run.path, os.W_OK):
+                raise PermissionError(errno.EACCES, "not allowed")
+            run._take_lock()
+        except OSError as error:
+            raise files.user_error(run.path, error) from None
         return run
 
     @property
     def finished(self):
         """Whether the run came to its end."""
-        return (self.path / SUMMARY).exists()
+        return os.path.lexists(self.path / SUMMARY)
 
     def read_config(self):
-        """What `config.json` says."""
+        """The JSON object in `config.json`; what it says may be anything."""
         return self._read_json(CONFIG)
 
     def read_summary(self):
@@ -98,74 +119,145 @@ class Run:
 
     def _read_json(self, name):
         path = self.path / name
-        try:
-            held = json.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise UserError(f"{self.path}: holds no run ({name} is missing); give the folder of a run") from error
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); start a new run with --out") from error
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path}: this is a file; give the folder of a run")
+        if not os.path.lexists(path):
+            raise UserError(f"{self.path}: holds no run ({name} is missing); give the folder of a run")
+        held = files.read_json(path)
         if not isinstance(held, dict):
-            raise UserError(f"{path}: not of a run; start a new run with --out")
+            raise UserError(f"{path}: not of a run; give the folder of a run")
         return held
 
     def write_json(self, name, value):
         """Write a JSON object as a file of the run."""
-        files.write_bytes(self.path / name, (json.dumps(value, indent=2) + "\n").encode())
+        files.write_json(self.path / name, value)
 
     def add_metrics(self, row):
-        """Append one row (a dict) to `metrics.csv`; the first row names the columns."""
+        """Append one row (a dict) to `metrics.csv`; the first row names the columns.
+
+        Raises:
+            UserError: if the file cannot be written, or has other columns.
+        """
         path = self.path / METRICS
         text = io.StringIO()
         writer = csv.DictWriter(text, row.keys(), lineterminator="\n")
-        if not path.exists() or path.stat().st_size == 0:
-            writer.writeheader()
-        writer.writerow(row)
         try:
-            with path.open("a") as file:
+            with path.open("a+", encoding="utf-8", errors="replace") as file:
+                file.seek(0)
+                heading = file.readline(files.JSON_LIMIT)
+                if not heading:
+                    writer.writeheader()
+                elif heading != ",".join(row) + "\n":
+                    raise UserError(f"{path}: has other columns than this training; move it away to go on without it")
+                writer.writerow(row)
                 file.write(text.getvalue())
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def metrics_size(self):
-        """Bytes of `metrics.csv`: a checkpoint notes them, and a resumed run cuts the file back to them."""
+    def sync_metrics(self):
+        """Wait until the disk has `metrics.csv`; returns its size in bytes.
+
+        A checkpoint notes it, and a resumed run cuts the file back to it.
+        """
         path = self.path / METRICS
-        return path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+                files.sync_directory(self.path)
+                return file.seek(0, os.SEEK_END)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise files.user_error(path, error) from None
 
     def cut_metrics(self, size):
-        """Forget the rows that were written after a checkpoint."""
+        """Forget the rows that were written after a checkpoint, which has noted `size`.
+
+        Where rows are missing that were there then, the run goes on from those that are there, with a warning.
+        """
         path = self.path / METRICS
-        if path.exists():
+        try:
             with path.open("r+b") as file:
+                held = file.seek(0, os.SEEK_END)
+                if held < size:
+                    file.seek(0)
+                    size = file.read().rfind(b"\n") + 1  # without half a row
+                    warn(f"{path}: shorter than when the run was saved; the missing rows will be missing in the curve")
                 file.truncate(size)
+        except FileNotFoundError:
+            if size:
+                warn(f"{path}: is missing; the curve will begin where the run goes on")
+        except OSError as error:
+            raise files.user_error(path, error) from None
 
     def read_metrics(self):
-        """The rows of `metrics.csv`, numbers as floats."""
-        path = self.path / METRICS
-        if not path.exists():
+        """The rows of `metrics.csv`, numbers as floats. What is no such row is left out, with a warning."""
+        path, rows, damaged = self.path / METRICS, [], 0
+        try:
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                for row in csv.DictReader(file):
+                    try:
+                        rows.append({key: float(value) for key, value in row.items()})
+                    except (TypeError, ValueError):  # too long or too short; no number
+                        damaged += 1
+        except FileNotFoundError:
             return []
-        with path.open(newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        except (OSError, csv.Error) as error:
+            raise UserError(f"{path}: cannot be read ({error}); move it away to go on without it") from None
+        if damaged:
+            warn(f"{path}: {damaged} rows are damaged and left out")
+        return rows
 
     def finish(self, summary):
         """Write `summary.json` and remove the checkpoints."""
         self.write_json(SUMMARY, summary)
-        shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            checkpoint.remove(self.path)
 
     def _take_lock(self):
-        self._lock = (self.path / LOCK).open("w")
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            self._lock.acquire()
+        except Timeout:
             raise UserError(
                 f"{self.path}: another process is training here; wait for it or give another --out"
-            ) from error
+            ) from None
 
-    def _clear(self):
+    def _refuse_what_is_there(self, overwrite):
+        if not os.path.lexists(self.path):
+            return
+        if not self.path.is_dir():
+            raise UserError(f"{self.path}: this is a file; give the name of a folder")
+        if not any(map(_counts, self.path.iterdir())):
+            return
+        if not self._is_run():
+            raise UserError(f"{self.path}: not empty, and what it holds is no run; give another --out")
+        if not overwrite:
+            state, remedy = ("a finished", "") if self.finished else ("an unfinished", "--resume to go on, ")
+            raise UserError(
+                f"{self.path}: already holds {state} run; give {remedy}--overwrite to replace it, or another --out"
+            )
+        self._refuse_links()
+
+    def _is_run(self):
+        try:
+            config = self.read_config()
+        except UserError:
+            return False
+        return isinstance(config.get("experiment"), str) and isinstance(config.get("settings"), dict)
+
+    def _refuse_links(self):
+        """A run has none. In a folder from elsewhere a link could lead what is written to any file of the user's."""
         for path in self.path.iterdir():
-            if path.is_dir() and path.name == CHECKPOINTS:
-                shutil.rmtree(path)
-            elif path.is_file() and path.name != LOCK:
-                path.unlink()
+            if path.is_symlink():
+                raise UserError(f"{path}: a link, where a run has files of its own; remove it, or give another folder")
+
+
+def _counts(path):
+    """Whether a file makes a folder one that is in use: the lock and what was never finished do not."""
+    return not (files.TEMPORARY.fullmatch(path.name) or (path.name == LOCK and path.stat().st_size == 0))
 
 
 def new_folder(experiment, label):
@@ -178,18 +270,28 @@ def new_folder(experiment, label):
     return path
 
 
-def latest_run(experiment, finished=True, root=ROOT, wanted=lambda config: True):
+def latest_run(experiment, finished=True, root=ROOT, wanted=lambda run: True):
     """The folder of the newest run of an experiment, or None.
 
     Args:
         experiment: its package's name.
         finished: look for a finished run; else for one that is not.
         root: where the runs are.
-        wanted: is given the run's config; says whether the run counts.
+        wanted: is given a `Run`; says whether it counts, or raises `UserError` where its files are no good: it is then
+            passed over with a warning.
     """
-    folder = Path(root) / experiment
-    if not folder.is_dir():
-        return None
-    runs = [run for run in map(Run, folder.iterdir()) if (run.path / CONFIG).is_file() and run.finished == finished]
-    runs.sort(key=lambda run: (run.path / CONFIG).stat().st_mtime)
-    return next((run.path for run in reversed(runs) if wanted(run.read_config())), None)
+    folder, found = Path(root) / experiment, []
+    try:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if os.path.isfile(path / CONFIG):
+                found.append((os.path.getmtime(path / CONFIG), path))
+    except OSError as error:
+        raise files.user_error(folder, error) from None
+    for _, path in sorted(found, reverse=True):
+        run = Run(path)
+        try:
+            if run.finished == finished and wanted(run):
+                return path
+        except UserError as error:
+            warn(f"{error} (this run is passed over)")
+    return None

@@ -1,11 +1,21 @@
 """Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
 
+import sys
 import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINES = 20  # plain lines for a whole run, where there is no terminal
+
+
+class _Console(Console):
+    """A console that leaves the cursor alone, so that nothing is to be put right after Ctrl-Z, a second Ctrl-C or a
+    kill.
+    """
+
+    def show_cursor(self, show=True):
+        return False
 
 
 class TrainingProgress:
@@ -19,7 +29,7 @@ class TrainingProgress:
 
     def __init__(self, total, unit, done=0):
         self.total, self.unit = total, unit
-        self._console = Console(highlight=False)
+        self._console = _Console(highlight=False)
         self._bar = None
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._bar = Progress(
@@ -29,6 +39,7 @@ class TrainingProgress:
                 TextColumn("{task.fields[figures]}"),
                 TimeRemainingColumn(compact=True),
                 console=self._console,
+                redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),  # warnings stand above the bar
             )
             self._task = self._bar.add_task(unit, total=total, completed=done, figures="compiling")
         self._began, self._done_before = time.monotonic(), done
@@ -56,4 +67,4 @@ class TrainingProgress:
 
     def say(self, line):
         """Print a line that stays, above the bar."""
-        self._console.print(line, soft_wrap=True)
+        self._console.print(line, soft_wrap=True, markup=False)

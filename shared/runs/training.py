@@ -4,15 +4,19 @@ A trainer is a `shared.dqn.engine.Engine`, a `shared.dqn.loop.Loop` or whatever 
 `export`, `snapshot` and `restore`.
 """
 
+import contextlib
+import dataclasses
+import os
 import signal
+import threading
 import time
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
-from shared.errors import INTERRUPTED, TERMINATED, UserError
+from shared.errors import HUNG_UP, INTERRUPTED, TERMINATED, UserError, one_line, program, warn
 from shared.nn.backend import execution_facts
+from shared.options import LARGEST, check_limits, from_json, option
 from shared.runs import checkpoint
 from shared.runs.progress import TrainingProgress
 
@@ -21,6 +25,7 @@ SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large repla
 PIECES = 8  # rows of metrics.csv for one call of a compiled loop, at most
 ROWS = 2000  # of metrics.csv, about: a long training writes fewer for each call
 WINDOW = 100  # episodes that a trailing figure looks back on
+TOGETHER = 0.1  # seconds: signals so close to the first one are that one, as `timeout` sends it to all of a group
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
 
 
@@ -52,26 +57,83 @@ class Stopped(Exception):
         self.status = status
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the manifest of a checkpoint says of the training, beside its arrays."""
+
+    size: int = option(0, "bytes of the arrays", low=0, high=2**63)
+    sha256: str = ""
+    seconds: float = option(0.0, "spent in training", low=0.0)
+    metrics_size: int = option(0, "bytes of metrics.csv", low=0, high=2**63)
+    execution: dict = dataclasses.field(default_factory=dict)  # of `shared.nn.backend.execution_facts`
+
+    def __post_init__(self):
+        check_limits(self)
+
+
+SIGNALS = {
+    getattr(signal, name): status
+    for name, status in (("SIGINT", INTERRUPTED), ("SIGTERM", TERMINATED), ("SIGHUP", HUNG_UP))
+    if hasattr(signal, name)
+}
+
+
 class _Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP; a second one acts at once."""
+    """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
 
-    STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: 129}
+    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a pipe into
+    which the interpreter writes the number of a signal the moment it comes.
 
-    def __init__(self):
-        self.status = None
+    What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
+    where no handler can be set, signals do what they did before.
+
+    Args:
+        told: is called with a line for the person after the first signal.
+        saved: where the last checkpoint is, for the line after the second.
+    """
+
+    def __init__(self, told, saved):
+        self.status, self._told, self._saved = None, told, saved
+        self._before = {}
 
     def __enter__(self):
-        self._before = {number: signal.signal(number, self._note) for number in self.STATUS}
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
+            listening, self._pipe = os.pipe()
+            os.set_blocking(self._pipe, False)
+            self._wakeup = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, args=(listening,), daemon=True).start()
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(self._wakeup)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            os.close(self._pipe)
 
     def _note(self, number, _):
-        if self.status is not None:
-            raise KeyboardInterrupt
-        self.status = self.STATUS[number]
+        if self.status is None:
+            self.status = SIGNALS[number]
+
+    def _listen(self, listening):
+        """In a thread, until the pipe is closed."""
+        first = None
+        with open(listening, "rb", buffering=0) as numbers:
+            while number := numbers.read(1):
+                if number[0] not in self._before:
+                    continue
+                if first is None:
+                    first = time.monotonic()
+                    with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
+                        self._told("stopping after saving; the same again stops at once")
+                elif time.monotonic() - first > TOGETHER:
+                    line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
+                    with contextlib.suppress(OSError):
+                        os.write(2, line.encode())
+                    os._exit(SIGNALS[number[0]])
 
 
 def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_reward=1.0, resume=False):
@@ -94,17 +156,15 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     """
     state, scores, spent = trainer.start(), np.zeros(0, np.float32), 0.0
     if resume:
-        arrays, manifest = checkpoint.load(run.path)
-        _warn_of_other_bits(manifest["execution"])
-        state, scores, spent = trainer.restore(arrays), arrays["history/scores"], manifest["seconds"]
-        run.cut_metrics(manifest["metrics_size"])
+        state, scores, facts = _go_on(trainer, run, state)
+        spent = facts.seconds
     began = time.monotonic() - spent
 
     def save():
         arrays = trainer.snapshot(state) | {"history/scores": scores}
         facts = {
             "seconds": time.monotonic() - began,
-            "metrics_size": run.metrics_size(),
+            "metrics_size": run.sync_metrics(),
             "execution": execution_facts(),
         }
         checkpoint.save(run.path, int(state.steps), arrays, facts)
@@ -112,7 +172,8 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     if not resume:
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
-    with _Signals() as signals, _progress(settings, unit, state) as progress:
+    progress = _progress(settings, unit, state)
+    with _Signals(progress.say, run.path) as signals, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
@@ -146,8 +207,8 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             limit = largest_reward / (1 - settings.discount) if settings.discount < 1 else np.inf
             if not warned and trace.largest_target.max() > FAR * limit:
                 warned = True
-                progress.say(
-                    f"warning: values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
+                warn(
+                    f"values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
                     f"training diverges; try a smaller --learning-rate{_steadier_target(settings)}"
                 )
             if signals.status is not None:
@@ -204,12 +265,28 @@ def _refuse_infinite(trace, steps_before, settings, run):
         )
 
 
+def _go_on(trainer, run, start):
+    """Go back to the newest good checkpoint: the trainer's state, the scores until then, and the `Facts`."""
+
+    def restore(arrays, manifest):
+        facts, scores = from_json(Facts, manifest, checkpoint.MANIFEST), arrays["history/scores"]
+        if scores.ndim != 1 or scores.dtype != np.float32:
+            raise ValueError("the scores are no list of numbers")
+        state = trainer.restore(arrays)
+        if not 0 <= int(state.steps) <= LARGEST:
+            raise ValueError(f"{int(state.steps)} steps")
+        return state, scores, facts
+
+    state, scores, facts = checkpoint.load(run.path, trainer.snapshot(start), restore)
+    _warn_of_other_bits(facts.execution)
+    run.cut_metrics(facts.metrics_size)
+    return state, scores, facts
+
+
 def _warn_of_other_bits(then):
-    now = execution_facts()
-    for name, value in now.items():
-        if then.get(name) != value:
-            warnings.warn(
-                f"the checkpoint was made with {name} {then.get(name)}, this is {value}: the run goes on, but its "
-                "last bits may differ from an unbroken one",
-                stacklevel=2,
+    for name, value in execution_facts().items():
+        if name in then and then[name] != value:
+            warn(
+                f"the checkpoint was made with {name} {then[name]!s:.60}, this is {value}: the run goes on, but its "
+                "last bits may differ from an unbroken one"
             )

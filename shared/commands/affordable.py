@@ -1,0 +1,42 @@
+"""What this machine cannot afford is refused before it is tried: networks by their weights and activations."""
+
+import itertools
+import math
+
+from shared.errors import UserError
+
+NUMBER = 4  # bytes of a float32
+# For each weight of a network that learns: itself (online, target, best), its gradient, two numbers of the optimizer,
+# two more on their way to a checkpoint. For each unit and row of a batch: its output, the gradient, one in between.
+WEIGHTS_WHILE_LEARNING, OUTPUTS_WHILE_LEARNING = 8, 3
+
+
+def refuse_settings(settings):
+    """Raise `UserError` where the hidden layers of the settings have more weights than a network may have."""
+    from shared.model_files.architecture import MAX_WEIGHTS
+
+    weights = sum(a * b for a, b in itertools.pairwise(settings.hidden))
+    if weights > MAX_WEIGHTS:
+        raise UserError(
+            f"--hidden {' '.join(map(str, settings.hidden))}: {weights:,} weights between these layers; a network may "
+            f"have {MAX_WEIGHTS:,}; give fewer units"
+        )
+
+
+def refuse_learning(model, rows, remedy):
+    """Raise `UserError` where a Keras model cannot learn here from so many rows at once."""
+    _refuse(model, WEIGHTS_WHILE_LEARNING, OUTPUTS_WHILE_LEARNING * rows, "learning", remedy)
+
+
+def refuse_scoring(model, rows, flag):
+    """Raise `UserError` where a Keras model cannot look here at so many rows at once; `flag` asks for them."""
+    _refuse(model, 1, rows, f"{flag} {rows}", f"give a smaller {flag}")
+
+
+def _refuse(model, copies, rows, what, remedy):
+    from shared.dqn.replay import physical_bytes
+
+    units = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    needed, present = NUMBER * (copies * model.count_params() + rows * units), physical_bytes()
+    if needed > present:
+        raise UserError(f"{what}: needs {needed / 2**30:.1f} GiB, this machine has {present / 2**30:.1f} GiB; {remedy}")
