@@ -2,4 +2,11 @@
 
 from gymnasium.envs.registration import register
 
-register(id="cave_game/Cave-v0", entry_point="cave_game.envs:CaveEnv")
+from cave_game.game import TIME_LIMIT
+
+register(
+    id="cave_game/Cave-v0",
+    entry_point="cave_game.envs:CaveEnv",
+    vector_entry_point="cave_game.envs:CaveVectorEnv",
+    max_episode_steps=TIME_LIMIT,
+)

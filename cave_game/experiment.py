@@ -18,7 +18,8 @@ class CaveExperiment(Experiment):
         """The Gymnasium environment `cave_game/Cave-v0`."""
         import gymnasium
 
-        return gymnasium.make("cave_game/Cave-v0", time_limit=settings.time_limit, **options)
+        options = {"max_episode_steps": settings.time_limit or -1} | options
+        return gymnasium.make("cave_game/Cave-v0", **options)
 
     def model(self, settings):
         """T3's network of three convolutions."""

@@ -24,7 +24,8 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
     """Play episodes without end, learning all the while; yields an `Episode` whenever one ends.
 
     Args:
-        env: a Gymnasium environment with a discrete action space.
+        env: a Gymnasium environment with a discrete action space. It cuts its episodes itself, by a `TimeLimit` of
+            `settings.time_limit`.
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `catch_dqn.agent.Agent` has.
         settings: a `shared.dqn.settings.Settings`.
         steps: environment steps taken in earlier episodes.
@@ -38,7 +39,7 @@ def play_and_learn(env, agent, settings, steps=0, episodes=0):
             action = agent.choose_action(observation)
             next_observation, reward, terminated, truncated, _ = env.step(action)
             steps, score, length = steps + 1, score + reward, length + 1
-            over = terminated or truncated or length == settings.time_limit
+            over = terminated or truncated
             episodes += over and settings.counts(steps)
             no_more = terminated if settings.truncation == "bootstrap" else over
             agent.remember(observation, action, reward, no_more, next_observation)

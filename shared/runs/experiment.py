@@ -100,7 +100,7 @@ class Experiment:
         raise NotImplementedError
 
     def env(self, settings, **options):
-        """The game as a Gymnasium environment; `options` go to `gymnasium.make`."""
+        """The game as a Gymnasium environment; `options`, such as `max_episode_steps`, go to `gymnasium.make`."""
         raise NotImplementedError
 
     def model(self, settings):
