@@ -10,7 +10,7 @@ import numpy as np
 from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave
 from shared.commands.parser import Parser, whole_number
 from shared.errors import UserError
-from shared.rollouts.intervals import mean_and_ci95
+from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 
@@ -30,10 +30,10 @@ class Flights(NamedTuple):
 
 def describe(summary):
     """A `Flights.summary` as text."""
+    caves, score = summary["episodes"], plus_minus(summary["mean_score"], summary["ci95"], ".1f")
     return (
-        f"{summary['mean_score']:.1f} ± {summary['ci95']:.1f} steps survived on average in {summary['episodes']} "
-        f"caves, {summary['flown']} flown to the time limit; ended by the ceiling: {summary['ceiling']}, the floor: "
-        f"{summary['floor']}, a block: {summary['block']}"
+        f"{score} steps survived on average in {caves} cave{'s' * (caves > 1)}, {summary['flown']} flown to the time "
+        f"limit; ended by the ceiling: {summary['ceiling']}, the floor: {summary['floor']}, a block: {summary['block']}"
     )
 
 
