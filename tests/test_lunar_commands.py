@@ -108,7 +108,7 @@ def test_a_q_network_is_scored_greedily_only(q_network, capsys):
 
 
 def test_a_q_network_cannot_be_sampled(q_network, tmp_path):
-    with pytest.raises(UserError, match="--sampled: the outputs are values.*; leave it out"):
+    with pytest.raises(UserError, match=r"--sampled: the outputs are values.*; leave it out"):
         play.main([*q_network, "--sampled", "--gif", str(tmp_path / "game.gif")])
     assert not (tmp_path / "game.gif").exists()
 
