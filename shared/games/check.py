@@ -197,7 +197,8 @@ class _Player:
             line = f"{method}: {when}{_meaning(error, self.game)}"
             taken = None if method == "observe" else self._draws_taken(method, arguments)
             if taken is not None:
-                line = f"{method}: {method}_draws is {self._declared(method)}, but it uses {taken}; set {method}_draws = {taken}"
+                name = f"{method}_draws"
+                line = f"{method}: {name} is {self._declared(method)}, but it uses {taken}; set {name} = {taken}"
             self.report.must(False, check, line)
 
     def _draws_taken(self, method, arguments):
