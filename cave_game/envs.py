@@ -12,7 +12,10 @@ FREE_GLYPH, ROCK_GLYPH, CRAFT_GLYPH, CRASH_GLYPH = ".#@X"
 
 
 class CaveEnv(GameEnv):
-    __doc__ = Cave.__doc__ + '\n    `info["screen"]` is the full screen, float32 [48, 48].\n'
+    __doc__ = (
+        Cave.__doc__
+        + '\n    `info["screen"]` is the full screen, float32 [48, 48]. An episode is cut after 2000 steps.\n'
+    )
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 15}
 

@@ -60,7 +60,7 @@ def compiled_rules(name):
 
 
 @pytest.mark.parametrize("name", RULES)
-@examples(max_examples=15)
+@examples(max_examples=10)
 @given(data=st.data())
 def test_numpy_and_compiled_rules_give_the_same_and_keep_within_their_bounds(name, data):
     game, rewards, env_id = RULES[name]

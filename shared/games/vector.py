@@ -39,6 +39,7 @@ class GameVectorEnv(VectorEnv):
             raise ValueError(f"num_envs={num_envs}, max_episode_steps={max_episode_steps}: choose numbers from 1 on")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode={render_mode!r}: choose one of {self.metadata['render_modes']}")
+        self.metadata = self.single.metadata | self.metadata
         self.num_envs, self.render_mode, self._limit = num_envs, render_mode, limit
         self._one = self.single(render_mode=render_mode, **options)
         self.game = self._one.game
