@@ -102,13 +102,12 @@ def seeds(runs, pictures):
 
 def row(what, folders):
     """One line of the table: means over seeds of each run's 100 fresh episodes."""
-    from shared.rollouts.intervals import mean_and_ci95
+    from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
 
     def over_seeds(values):
-        mean, half = mean_and_ci95(np.array(values)[:, None])
-        return f"{mean[0]:.1f} ± {half[0]:.1f}"
+        return plus_minus(*mean_and_ci95(values), ".1f")
 
     greedy = [summary["mean_score"] for summary in summaries]
     sampled = [summary["sampled_mean_score"] for summary in summaries]

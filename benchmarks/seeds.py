@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shared.commands.comparison import train_once
 from shared.commands.parser import command, path_name
-from shared.rollouts.intervals import mean_and_ci95
+from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
 
 def main(argv):
@@ -29,8 +29,7 @@ def main(argv):
         summaries.append(train_once(out, arguments.package, experiments, arguments.flags, seed)[1])
         print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
     for name in summaries[0]:
-        mean, ci95 = mean_and_ci95([summary[name] for summary in summaries])
-        print(f"{name}: {mean:.4g} ± {ci95:.2g}")
+        print(f"{name}: {plus_minus(*mean_and_ci95([summary[name] for summary in summaries]), '.4g')}")
 
 
 if __name__ == "__main__":

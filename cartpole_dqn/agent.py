@@ -110,5 +110,5 @@ class AgentVariant(Variant):
 
         rng = np.random.default_rng(settings.seed)
         q = self.q_function(settings, np.random.default_rng([settings.seed, 1]))
-        env = self.env(settings)
+        env = self.env(settings, max_episode_steps=settings.time_limit or -1)
         return Loop(env, Agent(q, env.action_space.n, settings.epsilon, settings.discount, rng), settings)

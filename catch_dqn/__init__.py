@@ -3,7 +3,24 @@
 from gymnasium.envs.registration import register
 
 import shared  # noqa: F401  keeps TensorFlow quiet, should it be imported
+from catch_dqn.ball_game import TIME_LIMIT
 
-register(id="catch_dqn/Catch-v0", entry_point="catch_dqn.envs:CatchEnv")
-register(id="catch_dqn/CatchBall8-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 8})
-register(id="catch_dqn/CatchBall16-v0", entry_point="catch_dqn.envs:CatchBallEnv", kwargs={"size": 16})
+register(
+    id="catch_dqn/Catch-v0",
+    entry_point="catch_dqn.envs:CatchEnv",
+    vector_entry_point="catch_dqn.envs:CatchVectorEnv",
+)
+register(
+    id="catch_dqn/CatchBall8-v0",
+    entry_point="catch_dqn.envs:CatchBallEnv",
+    vector_entry_point="catch_dqn.envs:CatchBallVectorEnv",
+    max_episode_steps=TIME_LIMIT,
+    kwargs={"size": 8},
+)
+register(
+    id="catch_dqn/CatchBall16-v0",
+    entry_point="catch_dqn.envs:CatchBallEnv",
+    vector_entry_point="catch_dqn.envs:CatchBallVectorEnv",
+    max_episode_steps=TIME_LIMIT,
+    kwargs={"size": 16},
+)

@@ -7,6 +7,7 @@ import numpy as np
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
+from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment
 
 
@@ -21,6 +22,7 @@ class CatchExperiment(Experiment):
         """The Gymnasium environment `catch_dqn/Catch-v0`."""
         import gymnasium
 
+        options = {"max_episode_steps": settings.time_limit} | options
         return gymnasium.make("catch_dqn/Catch-v0", starts=settings.starts, **options)
 
     def network(self, settings, outputs):
@@ -41,7 +43,6 @@ class CatchExperiment(Experiment):
         Returns `mean_score`, `ci95` and `episodes` of the random games, and how many of all `starts` are `wins`.
         """
         from shared.rollouts.greedy import play_greedy, random_starts
-        from shared.rollouts.intervals import mean_and_ci95
 
         game = Catch("all")
         paddle, column = np.array(game.start_positions, np.int32).T
@@ -53,11 +54,10 @@ class CatchExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
-        from shared.rollouts.intervals import plus_minus
-
+        games, score = result["episodes"], plus_minus(result["mean_score"], result["ci95"], ".3f")
         return (
-            f"greedy: wins from {result['wins']} of {result['starts']} starts; mean score "
-            f"{plus_minus(result['mean_score'], result['ci95'], 3)} over {result['episodes']} random games"
+            f"greedy: wins from {result['wins']} of {result['starts']} starts; mean score {score} over {games} random "
+            f"game{'s' * (games > 1)}"
         )
 
 
@@ -75,8 +75,8 @@ class CatchBallExperiment(Experiment):
         """The Gymnasium environment `catch_dqn/CatchBall8-v0` or `16-v0`."""
         import gymnasium
 
-        options = {"starts": settings.starts, "time_limit": settings.time_limit} | options
-        return gymnasium.make(f"catch_dqn/CatchBall{self.size}-v0", **options)
+        options = {"max_episode_steps": settings.time_limit or -1} | options
+        return gymnasium.make(f"catch_dqn/CatchBall{self.size}-v0", starts=settings.starts, **options)
 
     def network(self, settings, outputs):
         """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
@@ -98,7 +98,6 @@ class CatchBallExperiment(Experiment):
         Returns `mean_score`, `ci95`, `episodes`, and `perfect`, the score of a player that never misses.
         """
         from shared.rollouts.greedy import play_greedy, random_starts
-        from shared.rollouts.intervals import mean_and_ci95
 
         game = CatchBall(self.size, "all")
         scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed, TIME_LIMIT)
@@ -108,11 +107,10 @@ class CatchBallExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
-        from shared.rollouts.intervals import plus_minus
-
+        games, score = result["episodes"], plus_minus(result["mean_score"], result["ci95"], ".2f")
         return (
-            f"greedy: mean score {plus_minus(result['mean_score'], result['ci95'], 2)} of {result['perfect']} over "
-            f"{result['episodes']} games of {TIME_LIMIT} steps at most"
+            f"greedy: mean score {score} of {result['perfect']} over {games} game{'s' * (games > 1)} of {TIME_LIMIT} "
+            "steps at most"
         )
 
 

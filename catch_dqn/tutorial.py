@@ -132,7 +132,7 @@ class Agent:
 
 
 def train(game, agent, epochs=6500, every=100):
-    """T1's loop. Every so many games it prints the loss summed over the game and the win rate of the last 100 before."""
+    """T1's loop. Now and then it prints a game's loss, summed, and the win rate of the 100 before it."""
     wins = deque(maxlen=100)
     for epoch in range(epochs):
         state, loss = game.reset(), 0.0

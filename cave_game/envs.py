@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, TIME_LIMIT, Cave
+from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, Cave, State
 from shared.games.env import GameEnv
+from shared.games.vector import GameVectorEnv
 
 CELL = 8  # pixels per cell in pictures
 FREE_COLOUR, ROCK_COLOUR, CRAFT_COLOUR, CRASH_COLOUR = (24, 26, 32), (92, 98, 112), (255, 196, 61), (239, 71, 72)
@@ -18,30 +19,27 @@ class CaveEnv(GameEnv):
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 15}
 
-    def __init__(self, render_mode=None, time_limit=TIME_LIMIT):
-        super().__init__(Cave(), render_mode, time_limit=time_limit)
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__(Cave(), render_mode)
 
-    def reset(self, *, seed=None, options=None):
-        """Start a new cave; see `GameEnv.reset`."""
-        observation, info = super().reset(seed=seed, options=options)
-        return observation, info | self._info()
+    def info(self, state: State) -> dict[str, np.ndarray]:
+        """The full screens: `screen` float32 [N, 48, 48]."""
+        return {"screen": self.game.screen(np, state)}
 
-    def step(self, action):
-        """Play one action; returns Gymnasium's five values."""
-        *outcome, info = super().step(action)
-        return *outcome, info | self._info()
-
-    def _info(self):
-        return {"screen": self.game.screen(np, self.state)[0]}
-
-    def render_text(self, state):
+    def render_text(self, state: State) -> str:
         """The screen as 48 lines: `#` rock, `@` the craft (`X` when it has crashed), `.` nothing."""
         glyphs = np.array([FREE_GLYPH, ROCK_GLYPH, CRAFT_GLYPH, CRASH_GLYPH])
         return "\n".join("".join(row) for row in glyphs[cells(self.game, state)])
 
-    def render_pixels(self, state):
+    def render_pixels(self, state: State) -> np.ndarray:
         """The screen as a picture: uint8 [384, 384, 3]; a craft that has crashed is red."""
         return picture(self.game, state).repeat(CELL, axis=0).repeat(CELL, axis=1)
+
+
+class CaveVectorEnv(GameVectorEnv):
+    """N caves at once."""
+
+    single = CaveEnv
 
 
 def cells(game, state):

@@ -16,7 +16,8 @@ class CaveExperiment(Experiment):
         """The Gymnasium environment `cave_game/Cave-v0`."""
         import gymnasium
 
-        return gymnasium.make("cave_game/Cave-v0", time_limit=settings.time_limit, **options)
+        options = {"max_episode_steps": settings.time_limit or -1} | options
+        return gymnasium.make("cave_game/Cave-v0", **options)
 
     def network(self, settings, outputs):
         """T3's network of three convolutions."""

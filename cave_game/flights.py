@@ -31,10 +31,10 @@ class Flights(NamedTuple):
 
 def describe(summary):
     """A `Flights.summary` as text."""
+    caves, score = summary["episodes"], plus_minus(summary["mean_score"], summary["ci95"], ".1f")
     return (
-        f"{plus_minus(summary['mean_score'], summary['ci95'])} steps survived on average in {summary['episodes']} "
-        f"caves, {summary['flown']} flown to the time limit; ended by the ceiling: {summary['ceiling']}, the floor: "
-        f"{summary['floor']}, a block: {summary['block']}"
+        f"{score} steps survived on average in {caves} cave{'s' * (caves > 1)}, {summary['flown']} flown to the time "
+        f"limit; ended by the ceiling: {summary['ceiling']}, the floor: {summary['floor']}, a block: {summary['block']}"
     )
 
 

@@ -8,9 +8,11 @@ from shared.display.charts import Panel
 from shared.errors import UserError
 from shared.late import load
 from shared.names import OPTIMIZERS
+from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, OpenExperiments
 
 VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
+NO_PROBABILITIES = "the outputs are values, like those of a DQN, not probabilities"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +37,8 @@ class PolicyExperiment(Experiment):
         """The task as a Gymnasium environment."""
         import gymnasium
 
-        env = gymnasium.make(self.env_id, max_episode_steps=settings.time_limit, disable_env_checker=True, **options)
+        options = {"max_episode_steps": settings.time_limit} | options
+        env = gymnasium.make(self.env_id, disable_env_checker=True, **options)
         if env.spec.max_episode_steps is None:
             raise UserError(f"--env {self.env_id}: its episodes may never end; give --time-limit")
         return env
@@ -44,7 +47,7 @@ class PolicyExperiment(Experiment):
         """The same, cut after `settings.horizon` steps."""
         env = self.env(settings)
         steps = min(settings.horizon or env.spec.max_episode_steps, env.spec.max_episode_steps)
-        return self.env(dataclasses.replace(settings, time_limit=steps))
+        return self.env(settings, max_episode_steps=steps)
 
     def model(self, settings):
         """The policy network."""
@@ -79,15 +82,16 @@ class PolicyExperiment(Experiment):
     def evaluate(self, model, settings, episodes, seed):
         """The same fresh episodes played twice: with the likeliest action, and with actions drawn.
 
-        Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`.
+        Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`. The sampled ones are
+        left out for a network whose outputs are not probabilities.
         """
         from lunar_pg.policies import NumpyPolicy
         from shared.rollouts.collector import Collector
-        from shared.rollouts.intervals import mean_and_ci95
 
         policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
+        ways = {"": policy.greedy} | ({"sampled_": policy.sample} if policy.has_probabilities else {})
         result = {"episodes": episodes}
-        for name, choose in (("", policy.greedy), ("sampled_", policy.sample)):
+        for name, choose in ways.items():
             scores = [episode.rewards.sum() for episode in collector.collect(choose, [seed])]
             result[f"{name}mean_score"], result[f"{name}ci95"] = mean_and_ci95(scores)
         collector.close()
@@ -95,13 +99,12 @@ class PolicyExperiment(Experiment):
 
     def describe(self, result):
         """The result of `evaluate` as text."""
-        from shared.rollouts.intervals import plus_minus
-
-        return (
-            f"greedy: {plus_minus(result['mean_score'], result['ci95'])}, "
-            f"sampled: {plus_minus(result['sampled_mean_score'], result['sampled_ci95'])} "
-            f"(mean return of {result['episodes']} fresh episodes)"
-        )
+        mean = f"mean return of {result['episodes']} fresh episodes ± 95 %" if result["episodes"] > 1 else "one episode"
+        greedy = plus_minus(result["mean_score"], result["ci95"], ".1f")
+        if "sampled_mean_score" not in result:
+            return f"greedy: {greedy} ({mean}); not sampled: {NO_PROBABILITIES}"
+        sampled = plus_minus(result["sampled_mean_score"], result["sampled_ci95"], ".1f")
+        return f"greedy: {greedy}, sampled: {sampled} ({mean})"
 
     def _sizes(self, settings):
         """Numbers in an observation, and actions."""

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from lunar_pg.experiment import EXPERIMENTS
+from lunar_pg.experiment import EXPERIMENTS, NO_PROBABILITIES
 from shared.commands.parser import Parser, command, settings_from
 from shared.commands.play import PlayConfig, add_recording_arguments, recordings
 from shared.commands.trained import add_weights_arguments, load_trained
-from shared.display.playback import GIF, Small, cut_after, record, watch
+from shared.display.playback import GIF, Small, record, watch
+from shared.errors import UserError
 
 EVERY = 2  # a window and a GIF show every second picture; a GIF also every second pixel, to be small
 
@@ -25,7 +26,7 @@ def main(argv):
     trained = load_trained(arguments, "lunar_pg", EXPERIMENTS)
     print(f"policy: {trained.weights}", flush=True)
 
-    env = cut_after(trained.experiment.env(trained.settings, render_mode="rgb_array"), config.time_limit)
+    env = trained.experiment.env(trained.settings, **config.env_options)
     fps = config.fps or env.metadata["render_fps"]
     options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:
@@ -45,6 +46,8 @@ def one_at_a_time(model, sampled, seed):
     from lunar_pg.policies import NumpyPolicy
 
     policy, rng = NumpyPolicy(model), np.random.default_rng(seed)
+    if sampled and not policy.has_probabilities:
+        raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
     choose = policy.sample if sampled else policy.greedy
     return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
 

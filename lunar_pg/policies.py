@@ -97,14 +97,20 @@ class NumpyDense:
 
 
 class NumpyPolicy:
-    """A snapshot of a policy network that chooses actions.
+    """A snapshot of a network that chooses actions.
 
     Args:
-        policy: of `policy_network`.
+        policy: of `policy_network`, or a network of action values, as of a DQN: it has no probabilities to draw by.
+
+    Raises:
+        UserError: for a network that is made otherwise.
     """
 
-    def __init__(self, policy):
+    def __init__(self, policy: keras.Model) -> None:
         self.network, self.sigmoid = NumpyDense(policy), _is_sigmoid(policy)
+        self.has_probabilities = self.sigmoid or _ends_in(policy, "softmax")
+        if policy.output_shape[-1] == 1 and not self.sigmoid:
+            raise UserError(f"the model {policy.name}: a single output that is no probability; give a policy")
 
     def logits(self, observation):
         """What `action_logits` gives: float32 [B, D] -> float32 [B, A]."""
@@ -119,6 +125,8 @@ class NumpyPolicy:
 
     def sample(self, observation, draws):
         """Actions drawn by their probability: action k where the draw falls into the k-th piece of [0, 1).
+
+        Only where `has_probabilities`.
 
         Args:
             observation: float32 [B, D].
@@ -135,4 +143,8 @@ class NumpyPolicy:
 
 
 def _is_sigmoid(policy):
-    return policy.layers[-1].activation.__name__ == "sigmoid"
+    return policy.output_shape[-1] == 1 and _ends_in(policy, "sigmoid")
+
+
+def _ends_in(policy, activation):
+    return policy.layers[-1].activation.__name__ == activation

@@ -241,12 +241,12 @@ def test_environment_cuts_the_game_at_500_steps_unless_told_otherwise(size, scor
         return steps, total, truncated
 
     assert play() == (500, score, True)
-    assert play(time_limit=30) == (30, 5 if size == 8 else 4, True)
-    assert play(time_limit=None) == (600, score + 20, False)
+    assert play(max_episode_steps=30) == (30, 5 if size == 8 else 4, True)
+    assert play(max_episode_steps=-1) == (600, score + 20, False)
 
 
 def test_a_new_game_has_its_time_before_it():
-    env = gymnasium.make("catch_dqn/CatchBall16-v0", time_limit=10)
+    env = gymnasium.make("catch_dqn/CatchBall16-v0", max_episode_steps=10)
     for _ in range(2):
         env.reset(seed=0)
         assert [env.step(STAY)[3] for _ in range(10)] == [False] * 9 + [True]

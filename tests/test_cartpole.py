@@ -5,6 +5,7 @@ import itertools
 import json
 from pathlib import Path
 
+import gymnasium
 import keras
 import numpy as np
 import pytest
@@ -93,14 +94,14 @@ class EngineDraws:
         return draws.explore[0].numpy(), draws.choice[0].numpy()
 
 
-class SameStarts:
-    """A Gymnasium-like CartPole of float32 that starts episodes where the engine does."""
+class SameStarts(gymnasium.Env):
+    """CartPole of float32 that starts episodes where the engine does."""
 
     def __init__(self, engine):
         self.engine, self.steps = engine, 0
         self.game = engine.game
 
-    def reset(self):
+    def reset(self, *, seed=None, options=None):
         draws = self.engine.draws(self.engine.settings.seed, self.steps - 1).reset if self.steps else None
         draws = self.engine.first_draws(self.engine.settings.seed) if draws is None else draws
         self.state = self.game.reset(np, draws.numpy())
@@ -126,7 +127,8 @@ def test_the_agent_to_read_and_the_compiled_loop_learn_the_same(name):
         loop.agent.q.model.set_weights(start)
 
     loop.agent.rng = EngineDraws(engine)
-    episodes = list(itertools.islice(play_and_learn(SameStarts(engine), loop.agent, settings), 20))
+    env = gymnasium.wrappers.TimeLimit(SameStarts(engine), settings.time_limit)
+    episodes = list(itertools.islice(play_and_learn(env, loop.agent, settings), 20))
     steps = sum(episode.length for episode in episodes)
     state, trace = engine.run(engine.start(), max_steps=steps)
     assert int(state.steps) == steps

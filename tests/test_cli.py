@@ -178,7 +178,7 @@ def test_config_survives_json(catch):
     assert from_json(type(settings), stored, "config.json") == settings
     del stored["double"]
     assert from_json(type(settings), stored, "config.json") == settings, "a setting that came later has its default"
-    with pytest.raises(UserError, match="config.json: setting 'warp'"):
+    with pytest.raises(UserError, match=r"config\.json: setting 'warp'"):
         from_json(type(settings), stored | {"warp": 1}, "config.json")
 
 

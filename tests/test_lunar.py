@@ -366,6 +366,22 @@ def test_networks_that_numpy_cannot_evaluate_are_refused(layers):
         NumpyDense(keras.Sequential([keras.Input((3,)), *layers]))
 
 
+@pytest.mark.parametrize(
+    ("outputs", "activation", "drawn"),
+    [(2, "softmax", True), (1, "sigmoid", True), (2, None, False), (3, "sigmoid", False), (3, "tanh", False)],
+)
+def test_what_a_networks_outputs_are_is_seen_from_its_end(outputs, activation, drawn):
+    policy = NumpyPolicy(keras.Sequential([keras.Input((3,)), keras.layers.Dense(outputs, activation=activation)]))
+    assert policy.has_probabilities == drawn
+    assert policy.logits(np.zeros((5, 3), np.float32)).shape == (5, max(2, outputs))
+
+
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_a_single_output_that_is_no_probability_chooses_nothing(activation):
+    with pytest.raises(UserError, match="a single output"):
+        NumpyPolicy(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation=activation)]))
+
+
 # -- tasks --------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,6 +88,37 @@ def test_a_policy_whose_network_a_file_describes(run, capsys):
         assert evaluate.main([*arguments, "--weights", weights, "--episodes", "5", "--json"]) == 0
         scores.append(json.loads(capsys.readouterr().out)["sampled_mean_score"])
     assert 5 < scores[0] <= scores[1]  # the same episodes; the file does not know that the run had cut them at 40
+
+
+@pytest.fixture
+def q_network(tmp_path):
+    """An untrained network of action values for LunarLander, as flags."""
+    layers = [keras.Input((8,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(4)]
+    written = storage.save_model(keras.Sequential(layers), tmp_path)
+    return ["--model", str(written.architecture), "--weights", str(written.weights)]
+
+
+def test_a_q_network_is_scored_greedily_only(q_network, capsys):
+    assert evaluate.main([*q_network, "--episodes", "2", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result.keys() == {"episodes", "mean_score", "ci95"}
+    assert evaluate.main([*q_network, "--episodes", "2"]) == 0
+    score = f"greedy: {result['mean_score']:.1f} ± {result['ci95']:.1f} (mean return of 2 fresh episodes ± 95 %)"
+    assert f"{score}; not sampled: the outputs are values" in capsys.readouterr().out
+
+
+def test_a_q_network_cannot_be_sampled(q_network, tmp_path):
+    with pytest.raises(UserError, match=r"--sampled: the outputs are values.*; leave it out"):
+        play.main([*q_network, "--sampled", "--gif", str(tmp_path / "game.gif")])
+    assert not (tmp_path / "game.gif").exists()
+
+
+def test_a_single_episode_has_no_interval(run, capsys):
+    assert evaluate.main(["--weights", str(run / "policy.weights.h5"), "--episodes", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "(one episode)" in text
+    assert "±" not in text
+    assert "nan" not in text
 
 
 def test_another_gymnasium_task_by_its_id(tmp_path):

@@ -159,7 +159,7 @@ class TestEpisodes:
 class TestBallGames:
     @pytest.fixture
     def env(self):
-        env = gymnasium.make("catch_dqn/CatchBall8-v0", render_mode="rgb_array", time_limit=50)
+        env = gymnasium.make("catch_dqn/CatchBall8-v0", render_mode="rgb_array", max_episode_steps=50)
         yield env
         env.close()
 

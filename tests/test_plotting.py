@@ -3,6 +3,7 @@
 import itertools
 import sys
 import time
+import warnings
 
 import matplotlib
 import numpy as np
@@ -17,7 +18,7 @@ from shared.display import charts
 from shared.display.charts import Curve, Panel, bands, learning_curve, smoothed
 from shared.errors import UserError
 from shared.games.window import Window
-from shared.rollouts.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95
+from shared.rollouts.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
 
 
 @pytest.fixture
@@ -57,7 +58,21 @@ class TestFigures:
         nan = np.nan
         mean, half = mean_and_ci95([[1.0, 1.0, nan], [3.0, nan, nan]])
         np.testing.assert_allclose(mean, [2.0, 1.0, nan])
-        np.testing.assert_allclose(half, [12.706 * np.sqrt(2) / np.sqrt(2), 0.0, 0.0])
+        np.testing.assert_allclose(half, [12.706 * np.sqrt(2) / np.sqrt(2), nan, nan])
+
+    def test_a_single_value_has_no_interval(self):
+        for single in ([5.0], [5.0, np.nan]):
+            mean, half = mean_and_ci95(single)
+            assert mean == 5.0
+            assert np.isnan(half)
+        np.testing.assert_array_equal(iqm_and_ci95([5.0]), [5.0, np.nan, np.nan])
+
+    @pytest.mark.parametrize(
+        ("ci95", "text"),
+        [(0.44, "12.3 ± 0.4"), (0.0, "12.3 ± 0.0"), (np.nan, "12.3"), (None, "12.3")],
+    )
+    def test_what_has_no_interval_is_written_without(self, ci95, text):
+        assert plus_minus(12.34, ci95, ".1f") == text
 
     def test_the_band_covers_the_mean_in_95_percent_of_experiments(self):
         rng = np.random.default_rng(0)
@@ -151,6 +166,20 @@ class TestBands:
         for at, low, high in zip(x, mean - half, mean + half, strict=True):
             heights = corners[corners[:, 0] == at, 1]
             np.testing.assert_allclose([heights.min(), heights.max()], [low, high])
+
+    def test_a_single_seed_is_a_line_without_a_band(self, figures, tmp_path):
+        alone, with_others = np.array([[1.0, 2.0, 4.0]]), np.array([[0.0, 1.0, 2.0], [2.0, 3.0, np.nan]])
+        curves = [Curve("one", np.arange(3), alone), Curve("two", np.arange(3), with_others)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            bands(tmp_path / "bands.png", curves, "games", Panel("", "score"))
+        axis = figures[0].axes[0]
+        np.testing.assert_allclose(axis.lines[0].get_ydata(), [1, 2, 4])
+        np.testing.assert_allclose(axis.lines[1].get_ydata(), [1, 2, 2])
+        one, two = axis.collections
+        assert one.get_paths() == []
+        assert {x for path in two.get_paths() for x in path.vertices[:, 0]} == {0, 1}  # where both seeds are known
+        assert axis.get_ylim()[1] > 4
 
     def test_names_of_lines_that_end_together_do_not_overlap(self, figures, tmp_path):
         x = np.arange(3)

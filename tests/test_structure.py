@@ -13,6 +13,7 @@ FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted
 FLOORS = [{"games", "nn"}, {"dqn", "rollouts"}, {"runs", "display", "model_files"}, {"commands"}]
 GROUND = {"errors", "files", "late", "names", "options", "pace", "quiet"}  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
+COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
 
@@ -57,13 +58,24 @@ def wings_imported(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "shared").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_arrows_between_the_wings_point_down(path):
-    wing = path.relative_to(ROOT / "shared").parts[0]
+    within = path.relative_to(ROOT / "shared")
+    wing = "commands" if str(within) in COMMANDS else within.parts[0]
     found = set(wings_imported(path)) - GROUND - {wing}
     if path.stem in NAMES | {"__init__"}:
         return
     floor = next((number for number, wings in enumerate(FLOORS) if wing in wings), 0)
     below = set().union(*FLOORS[:floor]) | (NAMES if floor == len(FLOORS) - 1 else set())
     assert found <= below
+
+
+def test_nobody_imports_a_command_that_stands_with_what_it_is_about():
+    modules = {f"shared.{name.removesuffix('.py').replace('/', '.')}" for name in COMMANDS}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = {alias.name for alias in node.names} if isinstance(node, (ast.Import, ast.ImportFrom)) else set()
+            if isinstance(node, ast.ImportFrom):
+                named = {node.module, *(f"{node.module}.{name}" for name in named)}
+            assert not named & modules, path
 
 
 def test_every_package_is_looked_at():

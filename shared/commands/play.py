@@ -1,12 +1,13 @@
 """The command `play` that every experiment offers."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from shared.commands.parser import Parser, path_name, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
-from shared.display.playback import GIF, MP4, Small, check_recording, cut_after, play_episodes, record, watch
+from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
 from shared.display.terminal import Screen
 from shared.errors import UserError
 from shared.options import check_limits, option
@@ -25,6 +26,12 @@ class PlayConfig:
 
     def __post_init__(self):
         check_limits(self)
+
+    @property
+    def env_options(self) -> dict[str, Any]:
+        """The options of `Experiment.env` for games that are shown."""
+        limit = {} if self.time_limit is None else {"max_episode_steps": self.time_limit}
+        return {"render_mode": "rgb_array", **limit}
 
 
 def play(argv, package, experiments, stages):
@@ -65,8 +72,7 @@ def play(argv, package, experiments, stages):
         print(f"agent: {trained.weights}", flush=True)
 
     fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
-    env = experiment.env(settings, render_mode="rgb_array")
-    env = cut_after(env, config.time_limit)
+    env = experiment.env(settings, **config.env_options)
     policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
     options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
     for path in paths:

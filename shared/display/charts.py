@@ -95,7 +95,8 @@ def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title
 def bands(path, curves, x_label, panel, title="", log_x=False):
     """Draw how several seeds fared: for each `Curve` the mean over its seeds, and the mean's 95 % interval as a band.
 
-    The interval is Student's: mean ± t s / sqrt(S). Each line is named at its right end, in its own colour.
+    The interval is Student's: mean ± t s / sqrt(S); a single seed has none, and its line no band. Each line is named at
+    its right end, in its own colour.
 
     Args:
         path: the PNG file to write.

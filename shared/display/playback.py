@@ -158,11 +158,6 @@ def watch(env, policy, title, *, episodes, fps, seed, every=1):
     return played
 
 
-def cut_after(env, time_limit):
-    """`env` with its episodes cut after so many steps, if it does not do so sooner; None: as it is."""
-    return env if time_limit is None else gymnasium.wrappers.TimeLimit(env, time_limit)
-
-
 class Small(gymnasium.Wrapper):
     """Renders one picture of `every`, at that part of its size; in between the last one stands."""
 

@@ -26,7 +26,8 @@ def play_and_learn(env, agent, settings, time=START):
     """Play episodes without end, learning all the while; yields an `Episode` whenever one ends.
 
     Args:
-        env: a Gymnasium environment with a discrete action space.
+        env: a Gymnasium environment with a discrete action space. It cuts its episodes itself, by a `TimeLimit` of
+            `settings.time_limit`.
         agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `shared.dqn.agent.Agent` has.
         settings: a `shared.dqn.settings.Settings`.
         time: how far training has come in earlier episodes.
@@ -40,7 +41,7 @@ def play_and_learn(env, agent, settings, time=START):
             action = agent.choose_action(observation)
             next_observation, reward, terminated, truncated, _ = env.step(action)
             score, length = score + reward, length + 1
-            over = terminated or truncated or length == settings.time_limit
+            over = terminated or truncated
             before, time = time, clock.after_step(time, int(over))
             no_more = terminated if settings.truncation == "bootstrap" else over
             agent.remember(observation, action, reward, no_more, next_observation)

@@ -3,12 +3,13 @@
 A game is a frozen dataclass without any changing state of its own. Its methods are handed `xp`, which is `numpy` or
 `keras.ops`, and arrays whose leading axis counts games played side by side (N). Chance never comes from inside:
 each method that needs it takes `draws`, uniform numbers in [0, 1). The same draws give the same game everywhere.
+`python -m shared.games.check module:Class` finds what a new game gets wrong.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 Array = Any  # a numpy.ndarray or a tensor of the Keras backend
-State = NamedTuple  # each game's own; every field has a leading [N] axis
+State = Any  # each game's own NamedTuple; every field has a leading [N] axis
 
 
 class Game(Protocol):

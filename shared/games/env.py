@@ -1,80 +1,119 @@
 """Any game of this project as a Gymnasium environment."""
 
 import time
+from typing import Any
 
 import gymnasium
 import numpy as np
 
 from shared.errors import UserError
+from shared.games.contract import Array, Game, State
+
+AFTER_THE_END = (
+    "step() after the end: the game is over and stays as it is, and every reward is 0; "
+    "call reset() once terminated or truncated is True"
+)
 
 
 class GameEnv(gymnasium.Env):
     """One game, played on NumPy, behind Gymnasium's interface.
 
     A subclass says what the game looks like: `render_text(state) -> str` and `render_pixels(state) -> uint8 [H, W, 3]`,
-    each for a state of one game (leading axis 1).
+    each for a state of one game (leading axis 1). `shared.games.vector.GameVectorEnv` plays N of them at once.
+
+    It knows the rules and no time limit: `gymnasium.make` puts Gymnasium's own `TimeLimit` around it, for as many steps
+    as the environment is registered with or `max_episode_steps` says.
 
     Args:
-        game: the rules (`shared.games.contract.Game`).
+        game: the rules.
         render_mode: `"ansi"` (a string), `"rgb_array"` (uint8 [H, W, 3]), `"human"` (drawn while playing,
             in a window or, where there can be none, as text) or None.
         observation_space: what `game.observe` returns; default: values from 0 to 1 of the game's shape.
-        time_limit: steps after which an episode is truncated; None: it is not.
     """
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 10}
 
-    def __init__(self, game, render_mode=None, observation_space=None, time_limit=None):
+    def __init__(
+        self, game: Game, render_mode: str | None = None, observation_space: gymnasium.spaces.Box | None = None
+    ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: choose one of {self.metadata['render_modes']}")
         self.game = game
         self.render_mode = render_mode
         self.action_space = gymnasium.spaces.Discrete(game.num_actions)
         self.observation_space = observation_space or gymnasium.spaces.Box(0.0, 1.0, game.observation_shape, np.float32)
-        self.time_limit = time_limit
         self.state = None
-        self._steps = 0
+        self._over, self._warned = False, False
         self._window, self._no_display = None, False
 
     def _draws(self, count):
         return self.np_random.random((1, count), dtype=np.float32)
 
-    def _observation(self):
-        return self.game.observe(np, self.state)[0]
+    def _seen(self):
+        """What `reset` and `step` say of the present state: the observation and the info."""
+        info = {name: values[0] for name, values in self.info(self.state).items()}
+        return self.game.observe(np, self.state)[0], info
 
-    def reset(self, *, seed=None, options=None):
+    def info(self, state: State) -> dict[str, Array]:
+        """What there is to know of N games besides their observations, by name: arrays [N, ...]."""
+        return {}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start a new game. `options={"state": State}` starts from that state instead of a drawn one."""
         super().reset(seed=seed)
         given = (options or {}).get("state")
         self.state = given if given is not None else self.game.reset(np, self._draws(self.game.reset_draws))
-        self._steps = 0
+        self._over, self._warned = False, False
         if self.render_mode == "human":
             self.render()
-        return self._observation(), {}
+        return self._seen()
 
-    def step(self, action):
-        """Play one action; returns Gymnasium's five values. Raises `ValueError` for an action that there is not."""
-        if self.state is None:
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Play one action; returns Gymnasium's five values, of which `truncated` is always False.
+
+        After the end nothing moves any more: the last observation, a reward of 0 and `terminated`, and for each game
+        one warning by `gymnasium.logger`.
+
+        Raises:
+            ValueError: for an action that there is not.
+            gymnasium.error.ResetNeeded: before the first `reset`.
+        """
+        refuse_before_reset(self.state, "step")
         if not self.action_space.contains(action):
             raise ValueError(f"action={action!r}: choose a whole number from 0 to {self.action_space.n - 1}")
-        self.state, reward, terminated = self.game.step(
-            np, self.state, np.array([action], np.int32), self._draws(self.game.step_draws)
-        )
-        self._steps += 1
-        truncated = self.time_limit is not None and self._steps >= self.time_limit
+        reward = 0.0
+        if not self._over:
+            draws = self._draws(self.game.step_draws)
+            self.state, rewards, terminated = self.game.step(np, self.state, np.array([action], np.int32), draws)
+            reward, self._over = float(rewards[0]), bool(terminated[0])
+        elif not self._warned:
+            gymnasium.logger.warn(AFTER_THE_END)
+            self._warned = True
         if self.render_mode == "human":
             self.render()
-        return self._observation(), float(reward[0]), bool(terminated[0]), truncated, {}
+        observation, info = self._seen()
+        return observation, reward, self._over, False, info
 
-    def render(self):
-        """Show the present state in the chosen render mode."""
+    def render(self) -> str | np.ndarray | None:
+        """Show the present state in the chosen render mode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first `reset`.
+        """
+        refuse_before_reset(self.state, "render")
         if self.render_mode == "ansi":
             return self.render_text(self.state)
         if self.render_mode == "rgb_array":
             return self.render_pixels(self.state)
         if self.render_mode == "human":
             self._show()
+        else:
+            gymnasium.logger.warn(
+                f"render() without a render mode shows nothing: choose one of {self.metadata['render_modes']}, "
+                'as in gymnasium.make(..., render_mode="ansi")'
+            )
         return None
 
     def _show(self):
@@ -92,16 +131,22 @@ class GameEnv(gymnasium.Env):
         else:
             self._window.show(self.render_pixels(self.state))
 
-    def render_text(self, state):
+    def render_text(self, state: State) -> str:
         """The state of one game as text."""
         raise NotImplementedError
 
-    def render_pixels(self, state):
+    def render_pixels(self, state: State) -> np.ndarray:
         """The state of one game as a picture, uint8 [H, W, 3]."""
         raise NotImplementedError
 
-    def close(self):
+    def close(self) -> None:
         """Close the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
+
+
+def refuse_before_reset(state: State | None, method: str) -> None:
+    """Raise `gymnasium.error.ResetNeeded` for a `method` that needs a state where there is none."""
+    if state is None:
+        raise gymnasium.error.ResetNeeded(f"call reset() before {method}()")

@@ -1,8 +1,10 @@
 """How sure a mean is."""
 
+import math
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Student's t, two-sided 95 %, for 1, 2, ... 30 degrees of freedom; beyond, the normal distribution's value is close.
 STUDENT_T = (
@@ -13,11 +15,11 @@ STUDENT_T = (
 NORMAL = 1.960
 
 
-def mean_and_ci95(values):
+def mean_and_ci95(values: ArrayLike) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
     """Over the first axis of `values` [S, ...]: the mean, and half its 95 % interval: Student's t times s / sqrt(S).
 
-    NaN stands for a missing value. Where all are missing the mean is NaN; the interval of a single one is 0 wide.
-    Returns two floats for values [S], else two arrays.
+    NaN stands for a missing value. Where all are missing the mean is NaN; where a single one is known, there is no
+    interval: NaN. Returns two floats for values [S], else two arrays.
     """
     values = np.asarray(values, np.float64)
     count = np.isfinite(values).sum(axis=0)
@@ -25,14 +27,18 @@ def mean_and_ci95(values):
         warnings.simplefilter("ignore", RuntimeWarning)  # of columns without a value
         mean = np.nanmean(values, axis=0)
         variance = np.nansum((values - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-    t = np.array([0.0, 0.0, *STUDENT_T])[np.minimum(count, len(STUDENT_T) + 1)]
+    t = np.array([np.nan, np.nan, *STUDENT_T])[np.minimum(count, len(STUDENT_T) + 1)]
     half = np.where(count > len(STUDENT_T) + 1, NORMAL, t) * np.sqrt(variance / np.maximum(count, 1))
     return (float(mean), float(half)) if values.ndim == 1 else (mean, half)
 
 
-def plus_minus(mean, half, digits=1):
-    """A mean and half its interval as text: `12.3 ± 4.5`; `12.3` where one value gives no interval (NaN)."""
-    return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else f"{mean:.{digits}f}"
+def plus_minus(mean: float, ci95: float | None, spec: str) -> str:
+    """A mean and half its interval as text: "12.3 ± 0.4", or "12.3" where there is no interval (None or not finite).
+
+    `spec` is how to write the numbers, as of `format`: ".1f".
+    """
+    interval = "" if ci95 is None or not math.isfinite(ci95) else f" ± {ci95:{spec}}"
+    return f"{mean:{spec}}{interval}"
 
 
 def interquartile_mean(values):
@@ -46,7 +52,7 @@ def interquartile_mean(values):
     return values[..., cut : values.shape[-1] - cut].mean(axis=-1)
 
 
-def iqm_and_ci95(values, seed=0, resamples=10_000):
+def iqm_and_ci95(values: ArrayLike, seed: int = 0, resamples: int = 10_000) -> tuple[float, float, float]:
     """The interquartile mean of values [S] and its 95 % interval, by the percentile bootstrap (Efron 1979).
 
     Args:
@@ -54,9 +60,11 @@ def iqm_and_ci95(values, seed=0, resamples=10_000):
         seed: of the resampling.
         resamples: how many times S values are drawn from them, with replacement.
 
-    Returns three floats: the interquartile mean, the lower and the upper end.
+    Returns three floats: the interquartile mean, the lower and the upper end; these are NaN for a single value.
     """
     values = np.asarray(values, np.float64)
+    if len(values) == 1:
+        return float(values[0]), math.nan, math.nan
     drawn = values[np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))]
     low, high = np.percentile(interquartile_mean(drawn), [2.5, 97.5])
     return float(interquartile_mean(values)), float(low), float(high)

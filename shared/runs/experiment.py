@@ -148,7 +148,7 @@ class Experiment:
         raise NotImplementedError
 
     def env(self, settings, **options):
-        """The game as a Gymnasium environment; `options` go to `gymnasium.make`."""
+        """The game as a Gymnasium environment; `options`, such as `max_episode_steps`, go to `gymnasium.make`."""
         raise NotImplementedError
 
     def network(self, settings, outputs):
@@ -204,7 +204,7 @@ class Experiment:
             value = getattr(settings, name)
             if value != plain:
                 raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
-        env = self.env(settings)
+        env = self.env(settings, max_episode_steps=settings.time_limit or -1)
         made = agent.Agent(
             env,
             settings.epsilon,
