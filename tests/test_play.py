@@ -222,7 +222,8 @@ class TestRecording:
         path = tmp_path / "games.gif"
         record(path, env, follow, episodes=1, fps=fps, seed=1)
         with Image.open(path) as gif:
-            assert gif.info["duration"] == milliseconds
+            durations = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
+        assert durations == 9 * [milliseconds] + [1000]  # the last picture of a game stands for a second at any pace
 
     def test_mp4(self, env, tmp_path):
         path = tmp_path / "games.mp4"
@@ -232,6 +233,12 @@ class TestRecording:
         assert iio.immeta(path, plugin="FFMPEG")["fps"] == 10
         env.reset(seed=1)
         assert np.abs(frames[0].astype(int) - env.render()).mean() < 3
+
+    @pytest.mark.parametrize(("fps", "last"), [(0.5, 1), (1000, 1000)])
+    def test_the_last_picture_of_a_video_stands_for_a_second_or_a_frame(self, env, tmp_path, fps, last):
+        path = tmp_path / "games.mp4"
+        record(path, env, follow, episodes=1, fps=fps, seed=1)
+        assert iio.immeta(path, plugin="FFMPEG")["duration"] == pytest.approx((9 + last) / fps, rel=0.01)
 
     def test_mp4_of_pictures_with_odd_sides(self, tmp_path):
         class Odd(gymnasium.Env):
