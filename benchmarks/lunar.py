@@ -7,13 +7,15 @@ actions and nothing else, in turn and in one process, so that a drift of the mac
 and draws the learning curves. All of it takes three quarters of an hour on two cores.
 """
 
-import argparse
 import json
 import statistics
 import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.measuring import Measuring
+from shared.commands.parser import Parser, command, settings_from
 
 STEPS = 20_000  # environment steps in one measurement
 
@@ -128,14 +130,20 @@ def curves(path, runs, labels, published):
     bands(path, drawn, "environment steps", Panel("score", "mean return, last 100 episodes", published=published))
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv):
+    """Measure what the arguments ask for."""
+    parser = Parser("benchmarks.lunar", __doc__)
     parser.add_argument("what", choices=("speed", "seeds"))
-    parser.add_argument("--repeats", type=int, default=7, help="measurements of each rate, medians are printed")
+    parser.add_settings(Measuring())
     parser.add_argument("--runs", type=Path, default=Path("runs/lunar_pg"), help="where the runs are kept")
     parser.add_argument("--pictures", type=Path, default=Path("docs/images"), help="where the curves go")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    repeats = settings_from(arguments, Measuring).repeats
     if arguments.what == "speed":
-        speed(arguments.repeats)
+        speed(repeats)
     else:
         seeds(arguments.runs, arguments.pictures)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -21,11 +21,11 @@ LEAVING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")  # end the prog
 
 
 class Screen:
-    """A terminal that shows frames at a steady pace and reads keys meanwhile.
+    r"""A terminal that shows frames at a steady pace and reads keys meanwhile.
 
     Inside `with`, the frames have the whole window, and the terminal is put back on every way out: the end, an error,
-    Ctrl-C (`KeyboardInterrupt`), Ctrl-\\, SIGTERM and SIGHUP (`SystemExit` with status 128 + signal), and for as long as
-    Ctrl-Z stops the program. Signals that were ignored before stay ignored.
+    Ctrl-C (`KeyboardInterrupt`), Ctrl-\, SIGTERM and SIGHUP (`SystemExit` with status 128 + signal), and for as long
+    as Ctrl-Z stops the program. Signals that were ignored before stay ignored.
 
         with Screen(fps=10) as screen:
             while playing:
