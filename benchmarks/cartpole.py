@@ -2,16 +2,15 @@
 
 - `speed`: ten games side by side, 120-84 units, batch 128, an update every 10 environment steps, 500,000 steps: the
   compiled loop, its compilation, its matrix products alone in NumPy, and Stable-Baselines3's DQN at the same settings,
-  where it is installed.
+  where it is installed, or in another environment that has it (`--peer-python`).
 - `published`: T5's network in training over seeds, with T5's own figures: `docs/images/cartpole-neural.png`. Takes the
   runs of `python -m cartpole_dqn.compare`.
 - `values`: what `naive`, the same with random actions in training, and the tuned `dqn` say of both actions as the pole
   leans: `docs/images/cartpole-values-*.png`.
 """
 
-import argparse
+import contextlib
 import dataclasses
-import importlib.util
 import itertools
 import statistics
 import time
@@ -19,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import WithPeer
+from benchmarks.peers import peer
 from cartpole_dqn.experiment import EXPERIMENTS
-from cartpole_dqn.variant import ENV_ID, CartPoleSettings
-from shared.commands.parser import command
+from cartpole_dqn.variant import CartPoleSettings
+from shared.commands.parser import Parser, command, settings_from
 from shared.errors import UserError
 
 IMAGES = Path("docs/images")
@@ -85,51 +86,29 @@ def product_seconds():
     return time.perf_counter() - began
 
 
-def stable_baselines_seconds():
-    """Seconds for the same with Stable-Baselines3, the making of the agent not counted."""
-    import torch
-    from stable_baselines3 import DQN
-    from stable_baselines3.common.env_util import make_vec_env
-
-    model = DQN(
-        "MlpPolicy",
-        make_vec_env(ENV_ID, SPEED.games),
-        learning_rate=SPEED.learning_rate,
-        buffer_size=SPEED.replay_capacity,
-        learning_starts=SPEED.learning_starts,
-        batch_size=SPEED.batch_size,
-        gamma=SPEED.discount,
-        train_freq=SPEED.train_every // SPEED.games,
-        target_update_interval=SPEED.target_sync,
-        exploration_initial_eps=SPEED.epsilon,
-        exploration_final_eps=SPEED.epsilon_end,
-        exploration_fraction=SPEED.epsilon_decay / SPEED.steps,
-        policy_kwargs={"net_arch": list(SPEED.hidden), "optimizer_class": torch.optim.Adam},
-        device="cpu",
-        seed=SPEED.seed,
-    )
-    began = time.perf_counter()
-    model.learn(SPEED.steps)
-    return time.perf_counter() - began
-
-
-def speed(repeats):
+def speed(config):
     """Print medians and the ratio."""
-    with_other = importlib.util.find_spec("stable_baselines3") is not None
+    with peer(config) or contextlib.nullcontext() as other:
+        _speed(config.repeats, other)
+
+
+def _speed(repeats, other):
     ours, compilations, products, theirs = [], [], [], []
     for _ in range(repeats):
         seconds, compilation = compiled_seconds()
         ours.append(seconds)
         compilations.append(compilation)
         products.append(product_seconds())
-        if with_other:
-            theirs.append(stable_baselines_seconds())
+        if other:
+            env = EXPERIMENTS["fixed-targets"].env(SPEED)
+            other.make("dqn", env, SPEED, exploration_fraction=SPEED.epsilon_decay / SPEED.steps)
+            theirs.append(SPEED.steps * other.seconds("dqn", SPEED.steps))
     print(
         f"compiled loop: {statistics.median(ours):.1f} s for {SPEED.steps:,} steps, and "
         f"{statistics.median(compilations):.1f} s before that to compile; its matrix products in NumPy: "
         f"{statistics.median(products):.1f} s; median of {repeats}"
     )
-    if with_other:
+    if other:
         ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
         whole = statistics.median(c / (a + b) for a, b, c in zip(ours, compilations, theirs, strict=True))
         print(
@@ -138,7 +117,7 @@ def speed(repeats):
         )
 
 
-def published(repeats):
+def published(config):
     """Draw T5's network in training, and T5's figures."""
     from shared.commands.comparison import curve
     from shared.display.charts import Curve, Panel, bands
@@ -155,7 +134,7 @@ def published(repeats):
     bands(IMAGES / "cartpole-neural.png", [ours, theirs], "episodes", Panel("score", "mean steps, last 100"))
 
 
-def values(repeats):
+def values(config):
     """Draw both actions' values against the lean of an otherwise resting pole."""
     if not IMAGES.is_dir():
         raise UserError(f"{IMAGES}: no such folder; run this in the root of the project")
@@ -188,12 +167,15 @@ def values(repeats):
 
 
 def main(argv):
-    """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure or draw what was asked for."""
+    parser = Parser("benchmarks.cartpole", __doc__)
     parser.add_argument("what", choices=("speed", "published", "values"))
-    parser.add_argument("--repeats", type=int, default=3, help="measurements of the speed; medians are printed")
+    parser.add_settings(WithPeer(repeats=3))
     arguments = parser.parse_args(argv)
-    {"speed": speed, "published": published, "values": values}[arguments.what](arguments.repeats)
+    config = settings_from(arguments, WithPeer)
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+
+    {"speed": speed, "published": published, "values": values}[arguments.what](config)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,15 @@
   speed hits both.
 """
 
-import argparse
 import dataclasses
 import statistics
 import time
 
 import numpy as np
-from keras import ops, tree
 
-import shared.nn.backend
+from benchmarks.measuring import Measuring
 from cave_game.experiment import EXPERIMENTS
-from shared.dqn.formulas import replace_taken, td_target
+from shared.commands.parser import Parser, command, settings_from
 from shared.late import load
 from shared.names import LOSSES
 
@@ -27,12 +25,16 @@ UPDATES = 200  # in one measurement of learning
 
 def stepping():
     """A function that flies 16 caves for `STEPS` steps and returns the seconds it took."""
+    from keras import ops
+
+    from shared.nn.backend import compiled, uniform
+
     game = EXPERIMENTS["cave"].game(None)
 
-    @shared.nn.backend.compiled
+    @compiled
     def fly(state, seen):
         def step(t, state, seen):
-            draws = shared.nn.backend.uniform(0, t, 2 * CAVES)
+            draws = uniform(0, t, 2 * CAVES)
             action = ops.cast(ops.floor(2 * draws[:CAVES]), "int32")
             state, _, terminated = game.step(ops, state, action, draws[CAVES:, None])
             fresh = game.reset(ops, ops.zeros((CAVES, 0)))
@@ -63,6 +65,8 @@ def whole_step(settings):
 
     Comes with the bytes that a transition takes in replay memory.
     """
+    from keras import ops, tree
+
     engine = EXPERIMENTS["cave"].engine(settings)
     state, _ = engine.run(engine.start(), max_steps=settings.learning_starts)
     stored = sum(ops.convert_to_numpy(column).nbytes for column in tree.flatten(state.replay))
@@ -79,6 +83,11 @@ def whole_step(settings):
 
 def bare_update(settings):
     """A function that makes `UPDATES` updates in a plain graph, each on the same batch; returns seconds an update."""
+    from keras import ops
+
+    from shared.dqn.formulas import replace_taken, td_target
+    from shared.nn.backend import graph, value_and_gradients
+
     experiment, rng, size = EXPERIMENTS["cave"], np.random.default_rng(0), settings.batch_size
     online, target = experiment.model(settings), experiment.model(settings)
     optimizer = experiment.optimizer(settings)
@@ -88,7 +97,7 @@ def bare_update(settings):
     s_tm1, s_t = (ops.convert_to_tensor(rng.random(shape, np.float32)) for _ in range(2))
     action, reward, discount = ops.zeros((size,), "int32"), ops.ones((size,)), ops.full((size,), settings.discount)
 
-    @shared.nn.backend.graph
+    @graph
     def update():
         best = ops.argmax(online(s_t), axis=-1) if settings.double else None
         y = td_target(reward, discount, target(s_t), best)
@@ -97,7 +106,7 @@ def bare_update(settings):
             q_tm1 = online(s_tm1)
             return loss(ops.stop_gradient(replace_taken(q_tm1, action, y)), q_tm1)
 
-        value, gradients = shared.nn.backend.value_and_gradients(value, online.trainable_variables)
+        value, gradients = value_and_gradients(value, online.trainable_variables)
         optimizer.apply(gradients, online.trainable_variables)
         return value
 
@@ -112,8 +121,13 @@ def bare_update(settings):
     return seconds
 
 
-def main(repeats):
-    """Measure everything `repeats` times and print medians."""
+def main(argv):
+    """Measure everything several times and print medians."""
+    parser = Parser("benchmarks.cave", __doc__)
+    parser.add_settings(Measuring())
+    repeats = settings_from(parser.parse_args(argv), Measuring).repeats
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
+
     fly = stepping()
     rates = [CAVES * STEPS / fly() for _ in range(repeats)]
     print(f"stepping {CAVES} caves side by side: {statistics.median(rates):,.0f} steps of a cave a second")
@@ -139,6 +153,4 @@ def main(repeats):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=7, help="measurements of each, medians are printed")
-    main(parser.parse_args().repeats)
+    command(main)

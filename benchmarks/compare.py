@@ -6,13 +6,13 @@ evaluations. Pictures that are there are replaced with `--overwrite` only. Finis
 again.
 """
 
-import argparse
 import importlib
 from pathlib import Path
 
+from benchmarks.measuring import Seeds
 from shared import files
 from shared.commands.comparison import curve, train_once
-from shared.commands.parser import command
+from shared.commands.parser import Parser, command, settings_from
 from shared.display.charts import Panel, bands
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
@@ -41,9 +41,9 @@ COMPARISONS = {
 
 def main(argv):
     """Train, draw and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("benchmarks.compare", __doc__)
     parser.add_argument("name", choices=COMPARISONS)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_settings(Seeds())
     parser.add_argument("--x", choices=("steps", "episodes"), default="episodes", help="the horizontal axis")
     parser.add_argument("--overwrite", action="store_true", help="replace the pictures that are there")
     arguments = parser.parse_args(argv)
@@ -51,18 +51,17 @@ def main(argv):
     for picture in pictures.values():
         if not arguments.overwrite:
             files.refuse_existing(picture, "give --overwrite to replace it")
+    count = settings_from(arguments, Seeds).seeds
     curves = {"score": [], "loss": []}
     for variant, (package, *flags) in COMPARISONS[arguments.name].items():
         experiments = importlib.import_module(f"{package}.experiment").EXPERIMENTS
         root = Path("runs/compare") / arguments.name / variant.replace(" ", "-")
-        trained = [
-            train_once(root / f"seed{seed}", package, experiments, flags, seed) for seed in range(arguments.seeds)
-        ]
+        trained = [train_once(root / f"seed{seed}", package, experiments, flags, seed) for seed in range(count)]
         runs, summaries = zip(*trained, strict=True)
         for column, drawn in curves.items():
             drawn.append(curve(variant, runs, arguments.x, column))
         score = plus_minus(*mean_and_ci95([summary["mean_score"] for summary in summaries]), ".2f")
-        print(f"{variant}: mean score {score} over {arguments.seeds} seeds", flush=True)
+        print(f"{variant}: mean score {score} over {count} seeds", flush=True)
     for column, drawn in curves.items():
         panel = Panel(column, column, log=column == "loss")
         bands(pictures[column], drawn, arguments.x, panel)

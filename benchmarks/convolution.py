@@ -9,12 +9,13 @@ T3's network on 16x16x1 (catch-ball) and on 24x24x4 (CAVE):
 - its matrix products alone, in NumPy.
 """
 
-import argparse
 import statistics
-import sys
 import time
 
 import numpy as np
+
+from benchmarks.measuring import Measuring
+from shared.commands.parser import Parser, command, settings_from
 
 BATCH, ACTIONS = 32, 3
 UPDATES = 1000  # in one measurement
@@ -148,14 +149,14 @@ def measure(size, channels, repeats, with_xla):
 
 def main(argv):
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=11)
+    parser = Parser("benchmarks.convolution", __doc__)
+    parser.add_settings(Measuring(repeats=11))
     parser.add_argument("--xla", action="store_true", help="also Conv2D under XLA, ten times slower than all else")
     arguments = parser.parse_args(argv)
+    repeats = settings_from(arguments, Measuring).repeats
     for size, channels in ((16, 1), (24, 4)):
-        measure(size, channels, arguments.repeats, arguments.xla)
-    return 0
+        measure(size, channels, repeats, arguments.xla)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    command(main)

@@ -3,13 +3,13 @@
 Measures, in one run and in turn, so that a drift of the machine's speed hits all alike:
 - a step of the compiled loop at the tutorial's settings, against its seven matrix products in NumPy;
 - the compiled loop at 2x32 units and batch 32, and the readable loop at both sizes, against Stable-Baselines3's DQN
-  with the same settings, where that is installed (`pip install stable-baselines3`; it is no requirement);
+  with the same settings, where that is installed (it is no requirement, and may live in another environment:
+  `--peer-python`);
 - `--command`: the whole of `python -m catch_dqn.train` against the arithmetic's own time.
 """
 
-import argparse
+import contextlib
 import dataclasses
-import importlib.util
 import itertools
 import json
 import statistics
@@ -19,6 +19,10 @@ import tempfile
 import time
 
 import numpy as np
+
+from benchmarks.measuring import WithPeer
+from benchmarks.peers import peer
+from shared.commands.parser import Parser, command, settings_from
 
 STEPS = 4000  # environment steps in one measurement, as many as one call of the compiled loop makes
 PAUSE = 0.5  # seconds; the threads of NumPy and PyTorch spin on for a while and slow what runs next
@@ -75,38 +79,19 @@ class Readable:
 class StableBaselines:
     """Stable-Baselines3's DQN at the same settings, ready to be timed."""
 
-    def __init__(self, experiment, settings):
-        import torch
-        from stable_baselines3 import DQN
-
-        optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[settings.optimizer]
-        self.model = DQN(
-            "MlpPolicy",
-            experiment.env(settings),
-            learning_rate=settings.learning_rate,
-            buffer_size=settings.replay_capacity,
-            learning_starts=settings.batch_size,
-            batch_size=settings.batch_size,
-            gamma=settings.discount,
-            train_freq=1,
-            target_update_interval=1,
-            exploration_initial_eps=settings.epsilon,
-            exploration_final_eps=settings.epsilon_end,
-            policy_kwargs={"net_arch": list(settings.hidden), "optimizer_class": optimizer},
-            device="cpu",
-            seed=settings.seed,
-        )
-        self.model.learn(settings.batch_size + 100)
-
-    def time(self):
-        """Seconds a step."""
-        began, steps = time.perf_counter(), self.model.num_timesteps
-        self.model.learn(STEPS, reset_num_timesteps=False)
-        return (time.perf_counter() - began) / (self.model.num_timesteps - steps)
+    def __init__(self, other, name, experiment, settings):
+        other.make(name, experiment.env(settings), settings)
+        self.time = lambda: other.seconds(name, STEPS)  # seconds a step
+        other.seconds(name, settings.batch_size + 100)
 
 
-def loops(repeats):
+def loops(config):
     """Median microseconds a step by name, and the ratios that matter, as printed lines."""
+    with peer(config) or contextlib.nullcontext() as other:
+        _loops(config.repeats, other)
+
+
+def _loops(repeats, other):
     from catch_dqn.experiment import EXPERIMENTS
 
     catch = EXPERIMENTS["catch"]
@@ -119,9 +104,9 @@ def loops(repeats):
         "compiled, 2x32, batch 32": Compiled(catch, small).time,
         "readable, 2x32, batch 32": Readable(catch, small).time,
     }
-    if importlib.util.find_spec("stable_baselines3"):
-        timers["Stable-Baselines3, 2x100, batch 256"] = StableBaselines(catch, published).time
-        timers["Stable-Baselines3, 2x32, batch 32"] = StableBaselines(catch, small).time
+    if other:
+        for size, settings in (("2x100, batch 256", published), ("2x32, batch 32", small)):
+            timers[f"Stable-Baselines3, {size}"] = StableBaselines(other, size, catch, settings).time
     seconds = {name: [] for name in timers}
     for _ in range(repeats):
         for name, timer in timers.items():
@@ -135,7 +120,7 @@ def loops(repeats):
         return statistics.median(a / b for a, b in pairs)
 
     print(f"compiled step / its seven products: {ratio('compiled, 2x100, batch 256', next(iter(timers))):.2f}")
-    if len(timers) > 5:
+    if other:
         for size in ("2x100, batch 256", "2x32, batch 32"):
             for loop in ("compiled", "readable"):
                 times = ratio(f"Stable-Baselines3, {size}", f"{loop}, {size}")
@@ -165,9 +150,18 @@ def whole_command(repeats):
         )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=7, help="measurements of each, medians are printed")
+def main(argv):
+    """Run the command with a list of arguments."""
+    parser = Parser("benchmarks.engine", __doc__)
+    parser.add_settings(WithPeer())
     parser.add_argument("--command", action="store_true", help="time the whole training command instead")
-    arguments = parser.parse_args()
-    (whole_command if arguments.command else loops)(arguments.repeats)
+    arguments = parser.parse_args(argv)
+    config = settings_from(arguments, WithPeer)
+    if arguments.command:
+        whole_command(config.repeats)
+    else:
+        loops(config)
+
+
+if __name__ == "__main__":
+    command(main)

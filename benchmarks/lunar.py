@@ -7,7 +7,6 @@ actions and nothing else, in turn and in one process, so that a drift of the mac
 and draws the learning curves. All of it takes three quarters of an hour on two cores.
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -15,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import Measuring
 from shared import files
-from shared.commands.parser import command, path_name
+from shared.commands.parser import Parser, command, path_name, settings_from
 
 STEPS = 20_000  # environment steps in one measurement
 
@@ -136,15 +136,16 @@ def curves(path, runs, labels, published):
 
 def main(argv):
     """Measure what the arguments ask for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("benchmarks.lunar", __doc__)
     parser.add_argument("what", choices=("speed", "seeds"))
-    parser.add_argument("--repeats", type=int, default=7, help="measurements of each rate, medians are printed")
+    parser.add_settings(Measuring())
     parser.add_argument("--runs", type=path_name, default=Path("runs/lunar_pg"), help="where the runs are kept")
     parser.add_argument("--pictures", type=path_name, default=Path("docs/images"), help="where the curves go")
     parser.add_argument("--overwrite", action="store_true", help="replace the curves that are there")
     arguments = parser.parse_args(argv)
+    repeats = settings_from(arguments, Measuring).repeats
     if arguments.what == "speed":
-        speed(arguments.repeats)
+        speed(repeats)
         return
     for name in CURVES:
         if not arguments.overwrite:

@@ -8,23 +8,34 @@ import argparse
 import importlib
 from pathlib import Path
 
+from benchmarks.measuring import Seeds
 from shared.commands.comparison import train_once
-from shared.commands.parser import command, path_name
+from shared.commands.parser import Parser, command, path_name, settings_from, whole_number
+from shared.errors import UserError
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
+
+
+def experiments_of(package):
+    """The experiments of a package by its name."""
+    try:
+        return importlib.import_module(f"{package}.experiment").EXPERIMENTS
+    except (AttributeError, ImportError, TypeError) as error:
+        raise UserError(f"{package}: no package with experiments ({error}); give one such as catch_dqn") from error
 
 
 def main(argv):
     """Run the trainings and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("benchmarks.seeds", __doc__)
     parser.add_argument("--runs", type=path_name, default=Path("runs/seeds"), help="where the runs go")
-    parser.add_argument("seeds", type=int)
-    parser.add_argument("package")
-    parser.add_argument("flags", nargs=argparse.REMAINDER)
+    parser.add_argument("seeds", type=whole_number, help="trainings, with the seeds 0, 1, 2 and so on")
+    parser.add_argument("package", help="such as catch_dqn")
+    parser.add_argument("flags", nargs=argparse.REMAINDER, help="of its train")
     arguments = parser.parse_args(argv)
-    experiments = importlib.import_module(f"{arguments.package}.experiment").EXPERIMENTS
+    count = settings_from(arguments, Seeds).seeds
+    experiments = experiments_of(arguments.package)
     label = "-".join([arguments.package, *(flag.strip("-") for flag in arguments.flags)])
     summaries = []
-    for seed in range(arguments.seeds):
+    for seed in range(count):
         out = arguments.runs / label / f"seed{seed}"
         summaries.append(train_once(out, arguments.package, experiments, arguments.flags, seed)[1])
         print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)

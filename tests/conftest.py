@@ -1,10 +1,34 @@
 """Fixtures that several test files share."""
 
 import dataclasses
+import signal
 
 import pytest
 
 from catch_dqn.experiment import EXPERIMENTS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_shell():
+    """Nothing that the tests start inherits that a signal is ignored or blocked: it would not end when told to.
+
+    A script's background job ignores SIGINT and SIGQUIT, `nohup` lets SIGHUP be ignored, and both hand that on. A
+    handler is not handed on: one that does nothing ignores a signal as well, for these tests alone.
+    """
+    mask = getattr(signal, "pthread_sigmask", None)  # not on Windows
+    blocked = mask(signal.SIG_BLOCK, ()) if mask else ()
+    before = {}
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM", "SIGTSTP"):
+        number = getattr(signal, name, None)
+        if number is not None and (signal.getsignal(number) is signal.SIG_IGN or number in blocked):
+            before[number] = signal.signal(number, lambda *_: None)
+    if mask:
+        mask(signal.SIG_UNBLOCK, before)
+    yield
+    if mask:
+        mask(signal.SIG_BLOCK, blocked)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,29 +1,38 @@
 """A terminal for tests: a program runs on it, is typed to and signalled, and what it drew is read back."""
 
 import codecs
-import fcntl
+import contextlib
 import os
-import pty
 import re
 import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
+
+import pytest
+
+try:
+    import fcntl
+    import pty
+    import termios
+except ImportError:  # Windows: the tests that need one are skipped
+    pty = None
 
 ROOT = Path(__file__).parents[1]
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"  # xterm's second screen
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # its cursor
 # Moving the cursor, erasing, any other escape code, a character.
 TOKEN = re.compile(r"\x1b\[([\d;]*H)|\x1b\[(2J|J|K)|(\x1b\[[?>\d;]*[a-zA-Z]|\x1bP.*?\x1b\\)|(.|\n)")
-PATIENCE = 30.0  # seconds; only a broken program waits that long
+PATIENCE = 60.0  # seconds; only a broken program waits that long
 
-# What a shell does for its child: a terminal of its own to be signalled from, and a way back from Ctrl-Z.
+# What a shell does for its child: a terminal of its own to be signalled from, and a way back from Ctrl-Z. Tells on
+# stderr, a line each, that the program was started, is stopped, has ended.
 SHELL = """
 import fcntl, os, signal, subprocess, sys, termios
+ignored, *arguments = sys.argv[1:]
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
@@ -33,15 +42,18 @@ def take_terminal():
     os.tcsetpgrp(0, os.getpid())
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCONT])
+    for number in ignored.split():
+        signal.signal(int(number), signal.SIG_IGN)
 
-child = subprocess.Popen([sys.executable, *sys.argv[1:]], preexec_fn=take_terminal)
+child = subprocess.Popen([sys.executable, *arguments], stderr=sys.stdout, preexec_fn=take_terminal)
+os.write(2, b"started %d\\n" % child.pid)
 while True:
     _, status = os.waitpid(child.pid, os.WUNTRACED)
     os.tcsetpgrp(0, os.getpid())
     if not os.WIFSTOPPED(status):
-        os.write(2, b"ended %d" % os.waitstatus_to_exitcode(status))
+        os.write(2, b"ended %d\\n" % os.waitstatus_to_exitcode(status))
         break
-    os.write(2, b"stopped")
+    os.write(2, b"stopped\\n")
     signal.sigwait([signal.SIGCONT])
     os.tcsetpgrp(0, child.pid)
     os.killpg(child.pid, signal.SIGCONT)
@@ -54,10 +66,13 @@ class PseudoTerminal:
     Args:
         arguments: what to run, from the root of the repository.
         rows, columns: the size of the window.
+        ignored: signals that the program is to ignore from its start, as under `nohup`.
         env: environment variables; those of the tests' own terminal are not passed on.
     """
 
-    def __init__(self, *arguments, rows=24, columns=80, **env):
+    def __init__(self, *arguments, rows=24, columns=80, ignored=(), **env):
+        if pty is None:
+            pytest.skip("needs a pseudo-terminal")
         self.master, self._slave = pty.openpty()
         self.resize(rows, columns, tell=False)
         self.settings = termios.tcgetattr(self._slave)
@@ -66,21 +81,26 @@ class PseudoTerminal:
         ours = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM_PROGRAM", "COLUMNS", "LINES")
         inherited = {key: value for key, value in os.environ.items() if key not in (*ours, "LC_ALL")}
         self.shell = subprocess.Popen(
-            [sys.executable, "-c", SHELL, *arguments],
+            [sys.executable, "-c", SHELL, " ".join(str(int(number)) for number in ignored), *arguments],
             stdin=self._slave,
             stdout=self._slave,
             stderr=subprocess.PIPE,
+            bufsize=0,
             cwd=ROOT,
             env=inherited | {"TERM": "xterm-256color", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"} | env,
             start_new_session=True,
         )
+        # The program's process group is known by its number. Asked for it, a terminal that has none yet says 0, and a
+        # signal to group 0 would go to the tests themselves.
+        self.program = int(self.news().removeprefix("started "))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         if self.shell.poll() is None:
-            os.killpg(os.tcgetpgrp(self.master), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(signal.SIGKILL)
             self.shell.kill()
         self.shell.communicate()
         os.close(self.master)
@@ -95,17 +115,9 @@ class PseudoTerminal:
         """Press keys."""
         os.write(self.master, keys.encode())
 
-    def hold(self, key, until):
-        """Hold a key down, which repeats it, until the output holds a text."""
-        deadline = time.monotonic() + PATIENCE
-        while until not in self.output:
-            assert time.monotonic() < deadline, f"{until!r} did not come; the output ends in {self.output[-400:]!r}"
-            self.type(key)
-            self._read(0.02)
-
     def signal(self, number):
         """Send a signal to the program."""
-        os.killpg(os.tcgetpgrp(self.master), number)
+        os.killpg(self.program, number)
 
     def read_until(self, text, after=0, patience=PATIENCE):
         """Read on until the output from position `after` on holds `text`; returns the position behind it."""
@@ -119,15 +131,20 @@ class PseudoTerminal:
         if select.select([self.master], [], [], seconds)[0]:
             self.output += self._decoder.decode(os.read(self.master, 65536))
 
+    def said(self):
+        """What the shell has just said: "stopped", or "ended" with the exit status; else None. Output is read too."""
+        self._read(0.02)
+        if not select.select([self.shell.stderr], [], [], 0)[0]:
+            return None
+        self._read(0.0)
+        return self.shell.stderr.readline().decode().rstrip("\n")
+
     def news(self):
-        """What the shell says next: "stopped", or "ended" with the exit status. Output is read meanwhile."""
+        """What the shell says next, as by `said`."""
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            self._read(0.02)
-            if select.select([self.shell.stderr], [], [], 0)[0]:
-                self._read(0.0)
-                return os.read(self.shell.stderr.fileno(), 4096).decode()
-        raise AssertionError(f"nothing happened; the output ends in {self.output[-400:]!r}")
+        while (news := self.said()) is None:
+            assert time.monotonic() < deadline, f"nothing happened; the output ends in {self.output[-400:]!r}"
+        return news
 
     def go_on(self):
         """Continue the stopped program, as `fg` does."""
@@ -139,10 +156,9 @@ class PseudoTerminal:
 
     def end(self):
         """Wait for the end of the program; returns its exit status."""
-        news = self.news()
-        while not re.search(r"ended -?\d+$", news):
-            news += self.news()
-        return int(news.split("ended ")[-1])
+        while not (news := self.news()).startswith("ended "):
+            assert news == "stopped", f"the shell says {news!r}"
+        return int(news.removeprefix("ended "))
 
     def is_restored(self):
         """Whether the program left the terminal as it found it."""

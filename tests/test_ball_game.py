@@ -10,7 +10,7 @@ from keras import ops
 
 import catch_dqn
 from catch_dqn.ball_game import LEFT, NO_BALL, RIGHT, STAY, CatchBall, State
-from catch_dqn.perfect_player import perfect_action
+from catch_dqn.perfect_player import main, perfect_action
 from shared.nn.backend import compiled
 
 SIZES = (8, 16)
@@ -157,6 +157,21 @@ def test_perfect_play_scores_what_is_published(size, first, score):
     np.testing.assert_array_equal(np.sum(rewards, axis=0), np.full(1000, score))
     landings = 1 + np.flatnonzero(np.any(rewards, axis=1))
     np.testing.assert_array_equal(landings, np.arange(first, 501, 5))
+
+
+def test_the_player_that_never_misses_is_a_program(capsys):
+    assert main(["--games", "20", "--seed", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("; ")[0] for line in lines] == [
+        "ball8: 20 games of 500 steps, scores 99 to 99",
+        "ball16: 20 games of 500 steps, scores 98 to 98",
+    ]
+
+
+def test_a_missed_ball_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("catch_dqn.perfect_player.perfect_action", lambda game, state: np.full_like(state.bar, STAY))
+    assert main(["--games", "20"]) == 1
+    assert "a ball was missed in 20" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("size", "states"), [(8, 500), (16, 47254)])

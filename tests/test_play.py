@@ -64,6 +64,21 @@ def human(*arguments, **options):
     return PseudoTerminal("-m", "catch_dqn.play", "--human", *arguments, **options)
 
 
+# The same, where a frame lasts until a key is pressed: what the keys do depends on no clock.
+FRAME_BY_FRAME = """
+import sys
+from catch_dqn import play
+from shared.display.terminal import Screen
+Screen.wait = lambda screen: [screen.key()]
+sys.exit(play.main(["--human", *sys.argv[1:]]))
+"""
+
+
+def frame_by_frame(seed):
+    """One game on a terminal that goes on with each key; when it is over, one more ends it."""
+    return PseudoTerminal("-c", FRAME_BY_FRAME, "--episodes", "1", "--fps", "1", "--seed", str(seed))
+
+
 def seed_with_column(wanted):
     """A seed whose first game drops its object from a wanted column."""
     env = gymnasium.make("catch_dqn/Catch-v0")
@@ -78,18 +93,20 @@ class TestPerson:
     @pytest.mark.parametrize("key", ["\x1b[D", "h"])
     @pytest.mark.parametrize(("columns", "verdict", "tally"), [((0, 1), "winner!", 1), ((7, 8), "loser!", 0)])
     def test_keys_move_the_paddle(self, key, columns, verdict, tally):
-        with human("--episodes", "1", "--fps", "20", "--seed", str(seed_with_column(columns))) as terminal:
+        with frame_by_frame(seed_with_column(columns)) as terminal:
             terminal.read_until("game 1 of 1")
-            terminal.hold(key, until=verdict)
+            terminal.type(10 * key)
+            terminal.read_until(verdict)
             assert terminal.end() == 0
             assert terminal.is_restored()
             assert terminal.output.endswith(f"won {tally} of 1\r\n")
 
     @pytest.mark.parametrize("key", ["\x1b[C", "l"])
     def test_and_the_other_way(self, key):
-        with human("--episodes", "1", "--fps", "20", "--seed", str(seed_with_column((7, 8)))) as terminal:
+        with frame_by_frame(seed_with_column((7, 8))) as terminal:
             terminal.read_until("game 1 of 1")
-            terminal.hold(key, until="winner!")
+            terminal.type(10 * key)
+            terminal.read_until("winner!")
             assert terminal.end() == 0
 
     def test_a_frame_shows_the_grid(self):
@@ -101,11 +118,13 @@ class TestPerson:
             terminal.type("\x03")
             assert terminal.end() == 130
 
-    @pytest.mark.parametrize(("way", "status"), [("q", 0), ("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+    @pytest.mark.parametrize(
+        ("way", "status"), [("q", 0), ("\x03", 130), ("\x1c", 131), ("SIGTERM", 143), ("SIGHUP", 129)]
+    )
     def test_leaving_restores_the_terminal(self, way, status):
         with human() as terminal:
             terminal.read_until("game 1 of 10")
-            terminal.signal(way) if isinstance(way, signal.Signals) else terminal.type(way)
+            terminal.signal(getattr(signal, way)) if way.startswith("SIG") else terminal.type(way)
             assert terminal.end() == status
             assert terminal.is_restored()
             assert "Traceback" not in terminal.output
@@ -203,7 +222,8 @@ class TestRecording:
         path = tmp_path / "games.gif"
         record(path, env, follow, episodes=1, fps=fps, seed=1)
         with Image.open(path) as gif:
-            assert gif.info["duration"] == milliseconds
+            durations = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
+        assert durations == 9 * [milliseconds] + [1000]  # the last picture of a game stands for a second at any pace
 
     def test_mp4(self, env, tmp_path):
         path = tmp_path / "games.mp4"
@@ -213,6 +233,12 @@ class TestRecording:
         assert iio.immeta(path, plugin="FFMPEG")["fps"] == 10
         env.reset(seed=1)
         assert np.abs(frames[0].astype(int) - env.render()).mean() < 3
+
+    @pytest.mark.parametrize(("fps", "last"), [(0.5, 1), (1000, 1000)])
+    def test_the_last_picture_of_a_video_stands_for_a_second_or_a_frame(self, env, tmp_path, fps, last):
+        path = tmp_path / "games.mp4"
+        record(path, env, follow, episodes=1, fps=fps, seed=1)
+        assert iio.immeta(path, plugin="FFMPEG")["duration"] == pytest.approx((9 + last) / fps, rel=0.01)
 
     def test_mp4_of_pictures_with_odd_sides(self, tmp_path):
         class Odd(gymnasium.Env):

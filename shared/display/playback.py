@@ -201,9 +201,7 @@ def record(path, env, policy, *, episodes, fps, seed):
     """
     check_recording(path)
     played = []
-    data = ENCODERS[Path(path).suffix.lower()](
-        _frames(env, policy, episodes, seed, max(1, round(HOLD_SECONDS * fps)), played), fps
-    )
+    data = ENCODERS[Path(path).suffix.lower()](_frames(env, policy, episodes, seed, played), fps)
     files.write_bytes(path, data)
     return played
 
@@ -215,17 +213,17 @@ def check_recording(path):
     files.check_place(path)
 
 
-def _frames(env, policy, episodes, seed, hold, played):
-    """Play; yield each picture (uint8 [H, W, 3]) and for how many frames it stands. Adds to `played` on the way."""
+def _frames(env, policy, episodes, seed, played):
+    """Play; yield each picture (uint8 [H, W, 3]) and whether a game ends with it. Adds to `played` on the way."""
     for number in range(episodes):
         observation, _ = env.reset(seed=seed if number == 0 else None)
         score, steps, over = 0.0, 0, False
         while not over:
-            yield env.render(), 1
+            yield env.render(), False
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
             score, steps, over = score + float(reward), steps + 1, terminated or truncated
         played.append(Episode(score, steps))
-        yield env.render(), hold
+        yield env.render(), True
 
 
 def _gif(frames, fps):
@@ -233,11 +231,12 @@ def _gif(frames, fps):
     from PIL import Image
 
     ticks = max(GIF_SHORTEST, round(1 / fps / GIF_TICK))
+    last = max(ticks, round(HOLD_SECONDS / GIF_TICK))
 
     def images():
-        for pixels, count in frames:
+        for pixels, over in frames:
             image = Image.fromarray(pixels)
-            image.info["duration"] = round(1000 * GIF_TICK * ticks * count)  # ms
+            image.info["duration"] = round(1000 * GIF_TICK * (last if over else ticks))  # ms
             yield image
 
     # Pillow takes the pictures one by one, finds up to 256 colours for each, and stores only what changed.
@@ -260,8 +259,8 @@ def _mp4(frames, fps):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"video{MP4}"  # its writer goes back and forth in the file, so not in memory
         with imageio.get_writer(path, format="FFMPEG", fps=fps, **options) as video:
-            for pixels, count in frames:
-                for _ in range(count):
+            for pixels, over in frames:
+                for _ in range(max(1, round(HOLD_SECONDS * fps)) if over else 1):
                     video.append_data(_even(pixels))
         return path.read_bytes()
 

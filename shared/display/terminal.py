@@ -17,13 +17,15 @@ HALF_BLOCK = "▀"  # upper half in the foreground colour, lower half in the bac
 UNKNOWN_SIZE = (80, 24)  # columns and rows of a window that reports 0 (a serial line, some containers)
 QUERY_SECONDS = "0.1"  # blessed asks a terminal two questions; the default patience is 5 s for each
 POLL_SECONDS = 0.1  # how often a wait for a key looks for Ctrl-Z
+LEAVING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")  # end the program; each system has some of them
 
 
 class Screen:
-    """A terminal that shows frames at a steady pace and reads keys meanwhile.
+    r"""A terminal that shows frames at a steady pace and reads keys meanwhile.
 
     Inside `with`, the frames have the whole window, and the terminal is put back on every way out: the end, an error,
-    Ctrl-C, SIGTERM and SIGHUP (exit status 128 + signal), and for as long as Ctrl-Z stops the program.
+    Ctrl-C (`KeyboardInterrupt`), Ctrl-\, SIGTERM and SIGHUP (`SystemExit` with status 128 + signal), and for as long
+    as Ctrl-Z stops the program. Signals that were ignored before stay ignored.
 
         with Screen(fps=10) as screen:
             while playing:
@@ -44,30 +46,36 @@ class Screen:
         # A person may be watching and typing, on a terminal that can move its cursor.
         self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
         self._size_drawn = None  # the window's size at the last frame; None: something else stands on the screen
+        self._taken = False  # the window is ours
+        self._handlers = {}  # signal -> who had it before
+        self._leaving = None  # the signal that wants the program to end
         self._stopping = False  # Ctrl-Z was pressed
 
     def __enter__(self):
-        if self.interactive:
+        if not self.interactive:
+            self.pace.restart()
+            return self
+        try:
+            self._take_signals()
             self._terminal = _open_terminal()
             self._colours = self._terminal.number_of_colors >= 8 and not os.environ.get("NO_COLOR")
             self._glyphs = _can_show(HALF_BLOCK)
             self._sequences = {}  # colour -> escape sequence
-            self._handlers = self._take_signals()
-            try:
-                self._take()
-            except BaseException:
-                self.__exit__()
-                raise
-        self.pace.restart()
+            self._take()
+            self._leave_if_asked()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, *error):
-        if self.interactive:
-            try:
-                self._give_back()
-            finally:
-                for number, handler in self._handlers.items():
-                    signal.signal(number, handler)
+        try:
+            self._give_back()
+        finally:
+            for number, handler in reversed(self._handlers.items()):
+                signal.signal(number, handler)
+        if error[0] is None:
+            self._leave_if_asked()
 
     def show(self, lines=(), picture=None, caption=()):
         """Draw one frame, at once; `wait` then keeps the pace.
@@ -83,7 +91,7 @@ class Screen:
         if not self.interactive:
             print(*lines, *caption, "", sep="\n", flush=self.on_terminal)
             return True
-        self._stop_if_asked()
+        self._obey_signals()
         columns, rows = self._size()
         if picture is not None and self._colours and (self._glyphs or not self.half_blocks):
             frame, width = self._paint(picture)
@@ -119,7 +127,7 @@ class Screen:
             return None
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
         while True:
-            self._stop_if_asked()
+            self._obey_signals()
             left = max(0.0, deadline - time.monotonic())
             try:
                 stroke = self._terminal.inkey(timeout=min(left, POLL_SECONDS), esc_delay=POLL_SECONDS)
@@ -181,50 +189,82 @@ class Screen:
         terminal = self._terminal
         self._typing = terminal.cbreak()
         self._typing.__enter__()
+        self._taken = True
         self._write(terminal.enter_fullscreen + terminal.hide_cursor + terminal.rmam)
         self._size_drawn = None
+        self.pace.restart()
 
     def _give_back(self):
         """Undo `_take`. A terminal that is gone (SIGHUP) cannot be written to; the rest is still undone."""
+        if not self._taken:
+            return
+        self._taken = False
         terminal = self._terminal
-        below = "" if terminal.exit_fullscreen else terminal.move_xy(0, self._size()[1] - 1) + "\n"
-        with contextlib.suppress(OSError, ValueError):
-            self._write(terminal.normal + terminal.smam + below + terminal.exit_fullscreen + terminal.normal_cursor)
-        with contextlib.suppress(OSError, EOFError):
-            while terminal.inkey(timeout=0, esc_delay=0):  # keys meant for the game are not for the shell
-                pass
-        with contextlib.suppress(OSError, *_termios_errors()):
-            self._typing.__exit__(None, None, None)
+        try:
+            below = "" if terminal.exit_fullscreen else terminal.move_xy(0, self._size()[1] - 1) + "\n"
+            with contextlib.suppress(OSError, ValueError):
+                self._write(terminal.normal + terminal.smam + below + terminal.exit_fullscreen + terminal.normal_cursor)
+            with contextlib.suppress(OSError, EOFError):
+                while terminal.inkey(timeout=0, esc_delay=0):  # keys meant for the game are not for the shell
+                    pass
+        finally:
+            with contextlib.suppress(OSError, *_termios_errors()):
+                self._typing.__exit__(None, None, None)
 
     def _take_signals(self):
-        """Turn the signals that would end the program on the spot into a way out through `__exit__`."""
+        """Turn the signals that would end or stop the program on the spot into a way out through `__exit__`."""
         if threading.current_thread() is not threading.main_thread():
-            return {}
-        wanted = {"SIGTERM": _leave, "SIGHUP": _leave, "SIGTSTP": self._ask_to_stop}
-        numbers = {getattr(signal, name): handler for name, handler in wanted.items() if hasattr(signal, name)}
-        # What is ignored on entry, as SIGHUP is under nohup, stays ignored.
-        numbers = {n: handler for n, handler in numbers.items() if signal.getsignal(n) not in (signal.SIG_IGN, None)}
-        return {number: signal.signal(number, handler) for number, handler in numbers.items()}
+            return
+        # SIGINT comes first, and goes back last: Python's own handler raises, and could do so between two of these.
+        for name, handler in (*((name, self._ask_to_leave) for name in LEAVING), ("SIGTSTP", self._ask_to_stop)):
+            number = getattr(signal, name, None)
+            # What is ignored (`nohup`, a job in the background) stays so; None is a handler that is not Python's.
+            if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                self._handlers[number] = signal.signal(number, handler)
+
+    def _ask_to_leave(self, number, frame):
+        """The program is to end: at once, unless the terminal is changing hands, then when that is done.
+
+        Signals come in bursts (a closed window, an impatient person); an exception in the middle of the way back would
+        leave the rest undone. Blocking them would not help: a mask holds for one thread, another thread takes the
+        signal, and Python calls this in the main thread all the same.
+        """
+        self._leaving = self._leaving or number
+        while frame is not None:
+            if frame.f_code in UNBROKEN:
+                return
+            frame = frame.f_back
+        self._leave_if_asked()
 
     def _ask_to_stop(self, number, frame):
         # Writing from inside a handler could cut into a frame that is being written.
         self._stopping = True
 
-    def _stop_if_asked(self):
+    def _leave_if_asked(self):
+        number, self._leaving = self._leaving, None
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if number is not None:
+            raise SystemExit(128 + number)
+
+    def _obey_signals(self):
+        if self._stopping:
+            self._stop()
+        self._leave_if_asked()
+
+    def _stop(self):
         """Ctrl-Z: hand the terminal back, stop as the shell expects, and take it again when continued."""
-        if not self._stopping:
-            return
         self._stopping = False
         self._give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTSTP)  # to this thread, so that nothing below runs before the stop
         signal.signal(signal.SIGTSTP, self._ask_to_stop)
-        self._take()
-        self.pace.restart()
+        if self._leaving is None:  # else it was continued, perhaps in the background, only to end
+            self._take()
 
 
-def _leave(number, frame):
-    raise SystemExit(128 + number)
+# What no signal breaks off: from the first instruction to the last, and in all that it calls.
+UNBROKEN = {method.__code__ for method in (Screen.__enter__, Screen.__exit__, Screen._stop)}
 
 
 def _is_terminal(stream):

@@ -1,0 +1,60 @@
+"""Every module that is a program says what it takes, and refuses what it does not take."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("benchmarks", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
+# Started by other modules, with no person at the other end.
+CHILDREN = {"benchmarks.peer_child", "shared.model_files.hdf5_child"}
+
+
+def programs():
+    """The names of the modules that do something when they are run."""
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and name not in CHILDREN:
+            yield name
+
+
+PROGRAMS = list(programs())
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_has_help_and_refuses_unknown_flags(name, capsys):
+    main = importlib.import_module(name).main
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m {name} ")
+    with pytest.raises(UserError) as refused:
+        main(["--no-such-flag"])
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_benchmark_says_what_is_wrong_in_one_line():
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.engine", "--repeats", "0"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == "python -m benchmarks.engine: --repeats 0: out of range; give a value from 1 to 1000\n"
+
+
+def test_every_command_that_is_written_about_is_a_program():
+    mention = re.compile(rf"python -m ((?:{'|'.join(PACKAGES)})\.\w+(?:\.\w+)*)")
+    texts = [ROOT / "README.md", *(path for folder in (*PACKAGES, "docs") for path in (ROOT / folder).rglob("*.*"))]
+    told = set()
+    for path in texts:
+        if path.suffix in (".md", ".py"):
+            told |= set(mention.findall(path.read_text(encoding="utf-8")))
+    assert len(told) > 20
+    assert told <= set(PROGRAMS)
