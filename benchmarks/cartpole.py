@@ -28,9 +28,9 @@ from shared.errors import UserError
 IMAGES = Path("docs/images")
 RUNS = Path("runs/cartpole_compare")
 SPEED = CartPoleSettings(
-    episodes=10**8,
+    episodes=None,
     steps=500_000,
-    games=10,
+    num_envs=10,
     time_limit=500,
     hidden=(120, 84),
     optimizer="adam",
@@ -53,7 +53,7 @@ def compiled_seconds():
     """Seconds for 500,000 steps without compilation, and those until both programs were compiled and had run."""
     began = time.perf_counter()
     engine = EXPERIMENTS["fixed-targets"].engine(SPEED)
-    state, _ = engine.run(engine.start(), max_steps=SPEED.games)
+    state, _ = engine.run(engine.start(), max_steps=SPEED.num_envs)
     while int(state.steps) < SPEED.learning_starts:
         state, _ = engine.run(state)
     state, _ = engine.run(state, max_steps=int(state.steps) + SPEED.train_every)
@@ -66,7 +66,7 @@ def compiled_seconds():
 def product_seconds():
     """Seconds for the matrix products of all rounds in NumPy: actions of ten games, and an update of 128 rows each."""
     rng = np.random.default_rng(0)
-    observations, rows = (rng.random((size, 4), np.float32) for size in (SPEED.games, SPEED.batch_size))
+    observations, rows = (rng.random((size, 4), np.float32) for size in (SPEED.num_envs, SPEED.batch_size))
     sizes = (4, *SPEED.hidden, 2)
     first, second, third = (rng.random(shape, np.float32) for shape in itertools.pairwise(sizes))
 

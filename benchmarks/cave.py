@@ -17,6 +17,7 @@ from cave_game.experiment import EXPERIMENTS
 from shared.commands.parser import Parser, command, settings_from
 from shared.late import load
 from shared.names import LOSSES
+from shared.options import LARGEST
 
 CAVES = 16
 STEPS = 10_000  # of all caves, in one measurement of stepping
@@ -133,7 +134,14 @@ def main(argv):
     print(f"stepping {CAVES} caves side by side: {statistics.median(rates):,.0f} steps of a cave a second")
 
     settings = EXPERIMENTS["cave"].presets["tutorial"]
-    settings = dataclasses.replace(settings, episodes=10**8, train_every=1, learning_starts=500, replay_capacity=5000)
+    settings = dataclasses.replace(
+        settings,
+        episodes=None,
+        steps=LARGEST,
+        train_every=1,
+        final_update=False,
+        learning_starts=500,
+    )
     (whole, bytes_of_observations), bare = whole_step(settings), bare_update(settings)
     pairs = [(whole(), bare()) for _ in range(repeats)]
     print(

@@ -54,9 +54,9 @@ def main(argv):
     count = settings_from(arguments, Seeds).seeds
     curves = {"score": [], "loss": []}
     for variant, (package, *flags) in COMPARISONS[arguments.name].items():
-        experiments = importlib.import_module(f"{package}.experiment").EXPERIMENTS
+        suite = importlib.import_module(f"{package}.experiment").SUITE
         root = Path("runs/compare") / arguments.name / variant.replace(" ", "-")
-        trained = [train_once(root / f"seed{seed}", package, experiments, flags, seed) for seed in range(count)]
+        trained = [train_once(root / f"seed{seed}", suite, flags, seed) for seed in range(count)]
         runs, summaries = zip(*trained, strict=True)
         for column, drawn in curves.items():
             drawn.append(curve(variant, runs, arguments.x, column))

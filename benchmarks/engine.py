@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.measuring import WithPeer
 from benchmarks.peers import peer
 from shared.commands.parser import Parser, command, settings_from
+from shared.options import LARGEST
 
 STEPS = 4000  # environment steps in one measurement, as many as one call of the compiled loop makes
 PAUSE = 0.5  # seconds; the threads of NumPy and PyTorch spin on for a while and slow what runs next
@@ -47,7 +48,7 @@ class Compiled:
     """The compiled loop, ready to be timed."""
 
     def __init__(self, experiment, settings):
-        self.engine = experiment.engine(dataclasses.replace(settings, episodes=10**8))
+        self.engine = experiment.engine(dataclasses.replace(settings, episodes=None, steps=LARGEST))
         self.state, _ = self.engine.run(self.engine.start(), max_steps=STEPS)
 
     def time(self):

@@ -70,7 +70,7 @@ def speed(repeats):
     for name, settings in experiment.presets.items():
         trainer = experiment.engine(settings)
         state, _ = trainer.run(trainer.start())  # compiles
-        envs, rng = [experiment.training_env(settings) for _ in range(settings.games)], np.random.default_rng(0)
+        envs, rng = [experiment.training_env(settings) for _ in range(settings.num_envs)], np.random.default_rng(0)
         random, training = [], []
         for _ in range(repeats):
             random.append(random_rate(envs, rng))

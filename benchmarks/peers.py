@@ -70,7 +70,7 @@ class Peer:
         self._ask(
             name=name,
             env={"id": env.spec.id, "max_episode_steps": env.spec.max_episode_steps, **env.spec.kwargs},
-            games=settings.games,
+            games=settings.num_envs,
             hidden=settings.hidden,
             optimizer=settings.optimizer,
             options={
@@ -79,7 +79,7 @@ class Peer:
                 "learning_starts": max(settings.learning_starts, settings.batch_size),
                 "batch_size": settings.batch_size,
                 "gamma": settings.discount,
-                "train_freq": settings.train_every // settings.games,
+                "train_freq": settings.train_every // settings.num_envs,
                 "target_update_interval": settings.target_sync or 1,
                 "exploration_initial_eps": settings.epsilon,
                 "exploration_final_eps": settings.epsilon_end,

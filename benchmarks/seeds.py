@@ -15,10 +15,10 @@ from shared.errors import UserError
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
 
-def experiments_of(package):
+def suite_of(package):
     """The experiments of a package by its name."""
     try:
-        return importlib.import_module(f"{package}.experiment").EXPERIMENTS
+        return importlib.import_module(f"{package}.experiment").SUITE
     except (AttributeError, ImportError, TypeError) as error:
         raise UserError(f"{package}: no package with experiments ({error}); give one such as catch_dqn") from error
 
@@ -32,12 +32,12 @@ def main(argv):
     parser.add_argument("flags", nargs=argparse.REMAINDER, help="of its train")
     arguments = parser.parse_args(argv)
     count = settings_from(arguments, Seeds).seeds
-    experiments = experiments_of(arguments.package)
+    suite = suite_of(arguments.package)
     label = "-".join([arguments.package, *(flag.strip("-") for flag in arguments.flags)])
     summaries = []
     for seed in range(count):
         out = arguments.runs / label / f"seed{seed}"
-        summaries.append(train_once(out, arguments.package, experiments, arguments.flags, seed)[1])
+        summaries.append(train_once(out, suite, arguments.flags, seed)[1])
         print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
     for name in summaries[0]:
         print(f"{name}: {plus_minus(*mean_and_ci95([summary[name] for summary in summaries]), '.4g')}")

@@ -86,7 +86,7 @@ class AgentVariant(Variant):
 
     method = "T5's Q-learning"
     compiled_only = (  # settings that the agent to read does not know
-        *("replay_capacity", "batch_size", "games", "n_step", "replay_states", "prioritized"),
+        *("replay_capacity", "batch_size", "num_envs", "n_step", "replay_states", "prioritized"),
         *("loss", "restore_best", "target_sync"),
     )
 

@@ -7,7 +7,7 @@ interrupted comparison goes on where it was.
 import dataclasses
 from pathlib import Path
 
-from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
+from cartpole_dqn.experiment import LESSONS, SUITE
 from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
 from shared.commands.parser import Parser, command, path_name, settings_from
 from shared.options import check_limits, option
@@ -17,7 +17,7 @@ ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CompareConfig:
+class CompareSettings:
     """What to compare."""
 
     variants: tuple[str, ...] = option(NAMES, "which variants", choices=NAMES)
@@ -33,13 +33,13 @@ class CompareConfig:
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("cartpole_dqn.compare", "Train variants over several seeds; print a table and draw their curves.")
-    parser.add_settings(CompareConfig())
+    parser.add_settings(CompareSettings())
     parser.add_argument(
         "--runs", type=path_name, default=Path("runs/cartpole_compare"), metavar="FOLDER", help="where the runs go"
     )
     parser.add_output("--out", "compare.png", "the picture")
     arguments = parser.parse_args(argv)
-    config = settings_from(arguments, CompareConfig)
+    config = settings_from(arguments, CompareSettings)
 
     from shared.commands.comparison import curve, train_once
     from shared.display.charts import Panel, bands
@@ -48,11 +48,9 @@ def main(argv):
     print(ROW.format("variant", "preset", *columns), flush=True)
     curves = []
     for name in config.variants:
-        preset = config.preset if config.preset in EXPERIMENTS[name].presets else "tutorial"
+        preset = config.preset if config.preset in SUITE.find(name).presets else "tutorial"
         flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
-        trained = [
-            train_once(folder / f"seed{seed}", "cartpole_dqn", EXPERIMENTS, flags, seed) for seed in range(config.seeds)
-        ]
+        trained = [train_once(folder / f"seed{seed}", SUITE, flags, seed) for seed in range(config.seeds)]
         metrics, summaries = zip(*trained, strict=True)
         curves.append(curve(name, metrics, "steps", "score", log_x=True))
         print(ROW.format(name, preset, *row(summaries)), flush=True)

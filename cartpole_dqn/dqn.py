@@ -35,9 +35,9 @@ TUTORIAL = CartPoleSettings(
 )
 
 TUNED = CartPoleSettings(
-    episodes=10**6,
+    episodes=None,
     steps=300_000,
-    games=10,
+    num_envs=10,
     time_limit=500,
     hidden=(120, 84),
     optimizer="adam",
@@ -57,7 +57,6 @@ TUNED = CartPoleSettings(
 )
 
 DQN = Variant(
-    package="cartpole_dqn",
     name="dqn",
     title="CartPole by DQN (T4)",
     presets={"tutorial": TUTORIAL, "tuned": TUNED},

@@ -1,13 +1,13 @@
 """Score a trained agent, on Gymnasium's own CartPole: `python -m cartpole_dqn.evaluate`."""
 
-from cartpole_dqn.experiment import EXPERIMENTS
+from cartpole_dqn.experiment import SUITE
 from shared.commands.evaluate import evaluate
 from shared.commands.parser import command
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return evaluate(argv, "cartpole_dqn", EXPERIMENTS)
+    return evaluate(argv, SUITE)
 
 
 if __name__ == "__main__":

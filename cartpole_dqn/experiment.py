@@ -7,7 +7,8 @@ from cartpole_dqn.fixed_targets import FIXED_TARGETS
 from cartpole_dqn.naive import NAIVE
 from cartpole_dqn.neural import NEURAL
 from cartpole_dqn.tabular import TABULAR
-from shared.runs.experiment import Variants
+from shared.runs.suite import Suite
 
 LESSONS = (NAIVE, TABULAR, NEURAL, DQN, FIXED_TARGETS, DOUBLE, DUELING)
-EXPERIMENTS = Variants({variant.name: variant for variant in (DQN, *LESSONS)})  # the first one is the default
+EXPERIMENTS = {variant.name: variant for variant in (DQN, *LESSONS)}  # the first one is the default
+SUITE = Suite("cartpole_dqn", EXPERIMENTS, flag="--variant")

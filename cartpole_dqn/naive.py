@@ -35,7 +35,6 @@ class NaiveVariant(Variant):
 
 
 NAIVE = NaiveVariant(
-    package="cartpole_dqn",
     name="naive",
     title="CartPole by predicted rewards, which fails (T2)",
     presets={"tutorial": TUTORIAL},

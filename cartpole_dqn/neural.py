@@ -89,7 +89,6 @@ class NeuralVariant(AgentVariant):
 
 
 NEURAL = NeuralVariant(
-    package="cartpole_dqn",
     name="neural",
     title="CartPole by a network without memory (T5)",
     presets={

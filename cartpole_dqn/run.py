@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from cartpole_dqn.experiment import EXPERIMENTS
+from cartpole_dqn.experiment import SUITE
 from shared.commands.parser import Parser, command
-from shared.commands.play import PlayConfig
+from shared.commands.play import PlaySettings
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import check_recording, record
 
@@ -14,17 +14,17 @@ PACE = 50.0  # steps per second: a step is 0.02 s
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("cartpole_dqn.run", "Play one greedy episode, print each step and write a video of it.")
-    add_weights_arguments(parser, "cartpole_dqn", EXPERIMENTS)
-    parser.add_settings(PlayConfig(), only=("seed",))
+    add_weights_arguments(parser, SUITE)
+    parser.add_settings(PlaySettings(), only=("seed",))
     parser.add_output("--out", "cartpole.mp4", ".mp4 or .gif")
     arguments = parser.parse_args(argv)
     check_recording(arguments.out)
-    trained = load_trained(arguments, "cartpole_dqn", EXPERIMENTS)
+    trained = load_trained(arguments, SUITE)
     print(f"agent: {trained.weights}", flush=True)
     seed = arguments.seed
     env = trained.experiment.env(trained.settings, render_mode="rgb_array")
     (episode,) = record(arguments.out, env, told(trained.model), episodes=1, fps=PACE, seed=seed)
-    print(f"{episode.steps} steps; recorded: {arguments.out}")
+    print(f"{episode.length} steps; recorded: {arguments.out}")
     return 0
 
 

@@ -95,7 +95,6 @@ class TabularVariant(AgentVariant):
 
 
 TABULAR = TabularVariant(
-    package="cartpole_dqn",
     name="tabular",
     title="CartPole by a table (T5)",
     presets={

@@ -1,13 +1,13 @@
 """Train an agent for CartPole: `python -m cartpole_dqn.train`."""
 
-from cartpole_dqn.experiment import EXPERIMENTS
+from cartpole_dqn.experiment import SUITE
 from shared.commands.parser import command
 from shared.commands.train import train
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return train(argv, "cartpole_dqn", EXPERIMENTS)
+    return train(argv, SUITE)
 
 
 if __name__ == "__main__":

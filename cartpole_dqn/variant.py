@@ -4,6 +4,7 @@ import dataclasses
 
 from cartpole_dqn.physics import CartPole
 from shared.dqn.settings import Settings
+from shared.late import late
 from shared.options import option
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment
@@ -45,11 +46,9 @@ class Variant(Experiment):
         shape = CartPole.observation_shape
         return dense(shape, outputs, settings.hidden, settings.seed, settings.activation, settings.dueling)
 
-    def figure(self):
-        """The steps survived."""
-        from shared.runs.training import MEAN_SCORE
-
-        return MEAN_SCORE
+    def stage(self):
+        """Cart and pole, and the arrow keys."""
+        return late("cartpole_dqn.stage").STAGE
 
     def evaluate(self, model, settings, episodes, seed):
         """Greedy episodes on Gymnasium's environment, of 500 steps at most.

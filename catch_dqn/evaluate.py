@@ -1,13 +1,13 @@
 """Score a trained agent: `python -m catch_dqn.evaluate`."""
 
-from catch_dqn.experiment import EXPERIMENTS
+from catch_dqn.experiment import SUITE
 from shared.commands.evaluate import evaluate
 from shared.commands.parser import command
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return evaluate(argv, "catch_dqn", EXPERIMENTS)
+    return evaluate(argv, SUITE)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import numpy as np
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
+from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
-from shared.runs.experiment import Experiment
+from shared.runs.experiment import WIN_RATE, Experiment
+from shared.runs.suite import Suite
 
 
 class CatchExperiment(Experiment):
@@ -31,11 +33,11 @@ class CatchExperiment(Experiment):
 
         return dense(Catch.observation_shape, outputs, settings.hidden, settings.seed)
 
-    def figure(self):
-        """The share of games won."""
-        from shared.runs.training import WIN_RATE
+    figure = WIN_RATE
 
-        return WIN_RATE
+    def stage(self):
+        """The grid, and the arrow keys."""
+        return late("catch_dqn.stage").STAGES[self.name]
 
     def evaluate(self, model, settings, episodes, seed):
         """Greedy games: every start once, and `episodes` random ones.
@@ -86,11 +88,9 @@ class CatchBallExperiment(Experiment):
         build = dense if self.size == 8 else convolutional
         return build(self.game(settings).observation_shape, outputs, settings.hidden, settings.seed)
 
-    def figure(self):
-        """The mean score."""
-        from shared.runs.training import MEAN_SCORE
-
-        return MEAN_SCORE
+    def stage(self):
+        """The screen, and the arrow keys."""
+        return late("catch_dqn.stage").STAGES[self.name]
 
     def evaluate(self, model, settings, episodes, seed):
         """Greedy games from every kind of start, of at most `TIME_LIMIT` steps.
@@ -116,23 +116,21 @@ class CatchBallExperiment(Experiment):
 
 EXPERIMENTS = {
     "catch": CatchExperiment(
-        package="catch_dqn",
         name="catch",
         title="Catch on a 10x10 grid (T1)",
         presets={"tutorial": presets.CATCH_TUTORIAL, "tuned": presets.CATCH_TUNED},
     ),
     "ball8": CatchBallExperiment(
-        package="catch_dqn",
         name="ball8",
         title="Catch-ball on 8x8 (T3)",
         presets={"tutorial": presets.BALL8_TUTORIAL, "tuned": presets.BALL8_TUNED},
         size=8,
     ),
     "ball16": CatchBallExperiment(
-        package="catch_dqn",
         name="ball16",
         title="Catch-ball on 16x16 (T3)",
         presets={"tutorial": presets.BALL16_TUTORIAL, "tuned": presets.BALL16_TUNED},
         size=16,
     ),
 }
+SUITE = Suite("catch_dqn", EXPERIMENTS)

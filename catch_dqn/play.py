@@ -1,51 +1,13 @@
 """Watch a trained agent play, or play yourself: `python -m catch_dqn.play`."""
 
-from catch_dqn import ball_game, game
-from catch_dqn.envs import CELL
-from catch_dqn.experiment import EXPERIMENTS
+from catch_dqn.experiment import SUITE
 from shared.commands.parser import command
 from shared.commands.play import play
-from shared.display.playback import Keyboard, Stage, cells
-
-
-def keyboard(rules):
-    """A function that puts a person's hands on the paddle, by the action numbers of the module `rules`."""
-    left, right = rules.LEFT, rules.RIGHT
-    return lambda: Keyboard({"KEY_LEFT": left, "h": left, "KEY_RIGHT": right, "l": right}, idle=rules.STAY)
-
-
-def mean_score(played):
-    """The tally of games that are not simply won or lost."""
-    return f"mean score {sum(episode.score for episode in played) / len(played):g} over {len(played)} games"
-
-
-BALL_STAGE = Stage(
-    view=cells(CELL),
-    verdict=lambda episode: f"score {episode.score:g} in {episode.steps} steps",
-    tally=mean_score,
-    keyboard=keyboard(ball_game),
-    keys="arrows or h/l",
-    human_fps=7.0,
-    counter="score",
-)
-
-STAGES = {
-    "catch": Stage(
-        view=cells(CELL),
-        verdict=lambda episode: "winner!" if episode.score > 0 else "loser!",
-        tally=lambda played: f"won {sum(episode.score > 0 for episode in played)} of {len(played)}",
-        keyboard=keyboard(game),
-        keys="arrows or h/l",
-        human_fps=5.0,
-    ),
-    "ball8": BALL_STAGE,
-    "ball16": BALL_STAGE,
-}
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return play(argv, "catch_dqn", EXPERIMENTS, STAGES)
+    return play(argv, SUITE)
 
 
 if __name__ == "__main__":

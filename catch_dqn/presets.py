@@ -65,7 +65,7 @@ BALL8_TUTORIAL = CatchSettings(
 
 BALL8_TUNED = dataclasses.replace(
     BALL8_TUTORIAL,
-    episodes=1_000_000,
+    episodes=None,
     steps=100_000,
     starts="all",
     time_limit=TIME_LIMIT,
@@ -76,7 +76,7 @@ BALL8_TUNED = dataclasses.replace(
     epsilon_end=0.01,
     epsilon_decay=50_000,
     epsilon_by="steps",
-    games=8,
+    num_envs=8,
     train_every=4,
     replay_capacity=40_000,
     learning_starts=2000,

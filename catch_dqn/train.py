@@ -1,13 +1,13 @@
 """Train a DQN to play Catch: `python -m catch_dqn.train`."""
 
-from catch_dqn.experiment import EXPERIMENTS
+from catch_dqn.experiment import SUITE
 from shared.commands.parser import command
 from shared.commands.train import train
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return train(argv, "catch_dqn", EXPERIMENTS)
+    return train(argv, SUITE)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Score a trained agent on caves that it has never seen: `python -m cave_game.evaluate`."""
 
-from cave_game.experiment import EXPERIMENTS
+from cave_game.experiment import SUITE
 from shared.commands.evaluate import evaluate
 from shared.commands.parser import command
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return evaluate(argv, "cave_game", EXPERIMENTS)
+    return evaluate(argv, SUITE)
 
 
 if __name__ == "__main__":

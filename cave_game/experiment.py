@@ -2,7 +2,9 @@
 
 from cave_game import presets
 from cave_game.game import Cave
+from shared.late import late
 from shared.runs.experiment import Experiment
+from shared.runs.suite import Suite
 
 
 class CaveExperiment(Experiment):
@@ -32,11 +34,9 @@ class CaveExperiment(Experiment):
             settings.activation,
         )
 
-    def figure(self):
-        """The steps survived."""
-        from shared.runs.training import MEAN_SCORE
-
-        return MEAN_SCORE
+    def stage(self):
+        """The screen, and the space bar."""
+        return late("cave_game.stage").STAGE
 
     def evaluate(self, model, settings, episodes, seed):
         """Fly caves greedily.
@@ -58,10 +58,10 @@ class CaveExperiment(Experiment):
 
 EXPERIMENTS = {
     "cave": CaveExperiment(
-        package="cave_game",
         name="cave",
         title="CAVE, a flight through a cave (T3)",
         presets={"tutorial": presets.CAVE_TUTORIAL, "tuned": presets.CAVE_TUNED},
         unit="flights",
     )
 }
+SUITE = Suite("cave_game", EXPERIMENTS)

@@ -41,9 +41,9 @@ CAVE_TUTORIAL = CaveSettings(
 
 # What each of these is worth: docs/cave.md.
 CAVE_TUNED = CaveSettings(
-    episodes=10**6,
+    episodes=None,
     steps=5_000_000,
-    games=64,
+    num_envs=64,
     time_limit=TIME_LIMIT,
     hidden=(96,),
     activation="elu",

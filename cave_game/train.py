@@ -1,13 +1,13 @@
 """Train a DQN to fly through caves: `python -m cave_game.train`."""
 
-from cave_game.experiment import EXPERIMENTS
+from cave_game.experiment import SUITE
 from shared.commands.parser import command
 from shared.commands.train import train
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return train(argv, "cave_game", EXPERIMENTS)
+    return train(argv, SUITE)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Score a trained policy: `python -m lunar_pg.evaluate`."""
 
-from lunar_pg.experiment import EXPERIMENTS
+from lunar_pg.experiment import SUITE
 from shared.commands.evaluate import evaluate
 from shared.commands.parser import command
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return evaluate(argv, "lunar_pg", EXPERIMENTS)
+    return evaluate(argv, SUITE)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The tasks as experiments: which policy learns them and how it is judged. Any Gymnasium id can be one."""
 
 import dataclasses
-from types import SimpleNamespace
+
+import numpy as np
 
 from lunar_pg import presets
 from shared.display.charts import Panel
 from shared.errors import UserError
-from shared.late import load
+from shared.late import late, load
 from shared.names import OPTIMIZERS
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
-from shared.runs.experiment import Experiment, OpenExperiments
+from shared.runs.experiment import Experiment, Spaces
+from shared.runs.suite import Suite
 
 VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
 NO_PROBABILITIES = "the outputs are values, like those of a DQN, not probabilities"
@@ -24,14 +26,15 @@ class PolicyExperiment(Experiment):
     unit: str = "episodes"
 
     method = "a policy"
+    draws_actions = True
     engines = ("compiled",)
     # The loss of a policy gradient does not say how good the policy is.
     panels = (Panel("score", "mean return, last 100 episodes"), Panel("entropy", "entropy of the policy, nats"))
 
-    def game(self, settings):
-        """What a network has to fit: an object with `observation_shape` and `num_actions`, its number of outputs."""
+    def spaces(self, settings):
+        """What a policy takes and gives: one output stands for two actions where the head is a sigmoid."""
         size, actions = self._sizes(settings)
-        return SimpleNamespace(observation_shape=(size,), num_actions=actions if settings.head == "softmax" else 1)
+        return Spaces((size,), actions if settings.head == "softmax" else 1)
 
     def env(self, settings, **options):
         """The task as a Gymnasium environment."""
@@ -58,6 +61,20 @@ class PolicyExperiment(Experiment):
             raise UserError(f"--head sigmoid: chooses between two actions, here are {actions}; give --head softmax")
         return policy_network(size, actions, settings.hidden, settings.activation, settings.head, settings.seed)
 
+    def policy(self, model, sampled, seed):
+        """The likeliest action, or one drawn by its chance."""
+        from lunar_pg.policies import NumpyPolicy
+
+        chooser, rng = NumpyPolicy(model), np.random.default_rng(seed)
+        if sampled and not chooser.has_probabilities:
+            raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
+        choose = chooser.sample if sampled else chooser.greedy
+        return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
+
+    def stage(self):
+        """LunarLander with the arrow keys; other tasks as any environment is shown."""
+        return late("lunar_pg.stage").STAGE if self.env_id.startswith("LunarLander") else None
+
     def engine(self, settings):
         """What trains the policy."""
         from lunar_pg.policies import value_network
@@ -68,16 +85,10 @@ class PolicyExperiment(Experiment):
         if settings.baseline:
             size, _ = self._sizes(settings)
             value = value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
-        steps = settings.games * self.training_env(settings).spec.max_episode_steps  # of a batch, at most
-        affordable.refuse_learning(policy, steps, "give fewer --games or a smaller --time-limit")
+        steps = settings.num_envs * self.training_env(settings).spec.max_episode_steps  # of a batch, at most
+        affordable.refuse_learning(policy, steps, "give fewer --num-envs or a smaller --time-limit")
         optimizer = load(OPTIMIZERS, settings.optimizer)
         return Trainer(lambda: self.training_env(settings), policy, value, optimizer, settings)
-
-    def figure(self):
-        """The mean return."""
-        from shared.runs.training import MEAN_SCORE
-
-        return MEAN_SCORE
 
     def evaluate(self, model, settings, episodes, seed):
         """The same fresh episodes played twice: with the likeliest action, and with actions drawn.
@@ -131,7 +142,6 @@ def any_task(env_id):
             "choose a task with a vector of numbers to observe and actions 0, 1, 2, ..."
         )
     return PolicyExperiment(
-        package="lunar_pg",
         name=env_id,
         title=env_id,
         presets={
@@ -149,23 +159,18 @@ def is_registered(env_id):
     return ":" not in env_id and env_id in gymnasium.registry
 
 
-EXPERIMENTS = OpenExperiments(
-    {
-        "lunar": PolicyExperiment(
-            package="lunar_pg",
-            name="lunar",
-            title="LunarLander (T4)",
-            presets={"tutorial": presets.LUNAR_TUTORIAL, "tuned": presets.LUNAR_TUNED},
-            env_id="LunarLander-v3",
-        ),
-        "cartpole": PolicyExperiment(
-            package="lunar_pg",
-            name="cartpole",
-            title="CartPole, 200 steps at most (T4)",
-            presets={"tutorial": presets.CARTPOLE_TUTORIAL, "tuned": presets.CARTPOLE_TUNED},
-            env_id="CartPole-v1",
-        ),
-    },
-    any_task,
-    is_registered,
-)
+EXPERIMENTS = {
+    "lunar": PolicyExperiment(
+        name="lunar",
+        title="LunarLander (T4)",
+        presets={"tutorial": presets.LUNAR_TUTORIAL, "tuned": presets.LUNAR_TUNED},
+        env_id="LunarLander-v3",
+    ),
+    "cartpole": PolicyExperiment(
+        name="cartpole",
+        title="CartPole, 200 steps at most (T4)",
+        presets={"tutorial": presets.CARTPOLE_TUTORIAL, "tuned": presets.CARTPOLE_TUNED},
+        env_id="CartPole-v1",
+    ),
+}
+SUITE = Suite("lunar_pg", EXPERIMENTS, flag="--env", make=any_task, known=is_registered)

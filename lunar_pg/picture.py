@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lunar_pg.experiment import EXPERIMENTS
+from lunar_pg.experiment import SUITE
 from shared.commands.parser import Parser, command
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.errors import UserError
@@ -36,10 +36,10 @@ SCENES = {
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("lunar_pg.picture", "Draw how likely each action is as one part of the observation changes.")
-    add_weights_arguments(parser, "lunar_pg", EXPERIMENTS)
+    add_weights_arguments(parser, SUITE)
     parser.add_output("--out", "policy.png", "the picture")
     arguments = parser.parse_args(argv)
-    trained = load_trained(arguments, "lunar_pg", EXPERIMENTS)
+    trained = load_trained(arguments, SUITE)
     if trained.experiment.name not in SCENES:
         raise UserError(
             f"--env {trained.experiment.name}: only {' and '.join(SCENES)} have a picture; choose one of them"

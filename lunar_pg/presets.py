@@ -13,7 +13,7 @@ class PolicySettings:
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     iterations: int = option(200, "batches of episodes to learn from", low=1)
-    games: int = option(16, "episodes in a batch, played side by side", low=1, high=4096)
+    num_envs: int = option(16, "episodes in a batch, played side by side", low=1, high=4096, was="games")
     time_limit: int | None = option(None, "environment steps that end an episode (default: the task's own)", low=1)
     head: str = option(
         "softmax",
@@ -54,7 +54,7 @@ class PolicySettings:
     @property
     def episodes(self):
         """Episodes in all."""
-        return self.iterations * self.games
+        return self.iterations * self.num_envs
 
     def learning_rate_share(self, iteration):
         """What is left of the step sizes: falls evenly from 1 to `learning_rate_end / learning_rate`."""
@@ -66,7 +66,7 @@ LUNAR_TUTORIAL = PolicySettings()
 
 CARTPOLE_TUTORIAL = PolicySettings(
     iterations=150,
-    games=10,
+    num_envs=10,
     time_limit=200,
     head="sigmoid",
     hidden=(5,),
@@ -95,5 +95,5 @@ LUNAR_TUNED = PolicySettings(
 )
 
 CARTPOLE_TUNED = dataclasses.replace(
-    LUNAR_TUNED, iterations=40, games=10, time_limit=200, head="sigmoid", discount=0.99, horizon=0
+    LUNAR_TUNED, iterations=40, num_envs=10, time_limit=200, head="sigmoid", discount=0.99, horizon=0
 )

@@ -1,13 +1,13 @@
 """Train a policy: `python -m lunar_pg.train`."""
 
-from lunar_pg.experiment import EXPERIMENTS
+from lunar_pg.experiment import SUITE
 from shared.commands.parser import command
 from shared.commands.train import train
 
 
 def main(argv):
     """Run the command with a list of arguments; returns its exit status."""
-    return train(argv, "lunar_pg", EXPERIMENTS)
+    return train(argv, SUITE)
 
 
 if __name__ == "__main__":

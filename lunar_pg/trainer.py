@@ -10,6 +10,7 @@ from lunar_pg.policies import NumpyPolicy, action_logits
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.nn.backend import compiled, value_and_gradients
 from shared.rollouts.collector import Collector
+from shared.rollouts.trace import Trace
 
 SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
 
@@ -20,18 +21,6 @@ class TrainState(NamedTuple):
     iteration: int
     episodes: int  # played
     steps: int  # environment steps taken
-
-
-class Trace(NamedTuple):
-    """What one iteration brought: as much of a `shared.dqn.engine.Trace` as there is, a row for each of E episodes."""
-
-    ended: np.ndarray  # bool [E, 1], true
-    score: np.ndarray  # float64 [E, 1], the sum of its rewards
-    length: np.ndarray  # int [E, 1], in environment steps
-    loss: np.ndarray  # float64 [1], of the policy, mean over the updates
-    largest_target: np.ndarray  # float64 [1], 0: targets are sums of rewards and cannot run away
-    value_loss: float  # of the baseline, 0 without one
-    entropy: float  # nats
 
 
 class Batch(NamedTuple):
@@ -57,12 +46,13 @@ class Trainer:
 
     def __init__(self, make_env, policy, value, optimizer, settings):
         self.policy, self.value, self.settings = policy, value, settings
-        self.collector = Collector(make_env, settings.games)
+        self.collector = Collector(make_env, settings.num_envs)
         limit = self.collector.envs[0].spec.max_episode_steps
-        self.capacity = settings.games * limit  # one size for all iterations: one compilation
+        self.capacity = settings.num_envs * limit  # one size for all iterations: one compilation
         self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
         self.optimizer = _built(optimizer(settings.learning_rate), policy)
         self.value_optimizer = _built(optimizer(settings.value_learning_rate), value) if value else None
+        self.last = {}  # figures of the last iteration
         self._learn = compiled(self._updates)
         self._values = compiled(lambda observation: self.value(observation)[:, 0])
 
@@ -86,9 +76,10 @@ class Trainer:
         episodes = self.collector.collect(NumpyPolicy(self.policy).sample, key)
         batch = self.batch(episodes)
         loss, value_loss, undecided = self.learn(batch, state.iteration)
+        self.last = {"entropy": undecided} | ({"value_loss": value_loss} if self.value is not None else {})
         length = np.array([[len(episode.actions)] for episode in episodes])
         score = np.array([[episode.rewards.sum()] for episode in episodes])
-        trace = Trace(np.ones(score.shape, bool), score, length, np.array([loss]), np.zeros(1), value_loss, undecided)
+        trace = Trace(np.ones(score.shape, bool), score, length, np.array([loss]))
         state = TrainState(state.iteration + 1, state.episodes + len(episodes), state.steps + int(length.sum()))
         return state, trace
 
@@ -98,8 +89,7 @@ class Trainer:
 
     def figures(self, state, trace):
         """What to report of training beside score and loss: a dict of numbers by name."""
-        figures = {"entropy": trace.entropy}
-        return figures | {"value_loss": trace.value_loss} if self.value is not None else figures
+        return self.last
 
     def snapshot(self, state):
         """The whole of training between two iterations: a dict of NumPy arrays by name."""
@@ -139,7 +129,7 @@ class Trainer:
     def _advantages(self, episodes):
         """Each step's advantage, and what the baseline should say there: two lists of float64 [T]."""
         observations = np.concatenate([episode.observations for episode in episodes])
-        padded = np.zeros((self.capacity + self.settings.games, observations.shape[1]), np.float32)
+        padded = np.zeros((self.capacity + self.settings.num_envs, observations.shape[1]), np.float32)
         padded[: len(observations)] = observations
         every_value = np.array(self._values(ops.convert_to_tensor(padded)))[: len(observations)]
         ends = np.cumsum([len(episode.observations) for episode in episodes])

@@ -17,7 +17,7 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 SEVERAL = {int: "whole numbers", float: "numbers", str: "words"}
 
 
-def option(default, meaning, *, low=None, high=None, choices=None, most=None):
+def option(default, meaning, *, low=None, high=None, choices=None, most=None, group="", was=""):
     """A field of a settings dataclass.
 
     Args:
@@ -26,8 +26,10 @@ def option(default, meaning, *, low=None, high=None, choices=None, most=None):
         low, high: the smallest and largest value allowed (both included). Whole numbers end at `LARGEST` anyway.
         choices: the values allowed, for a field of words.
         most: how many values there may be, for a field of several.
+        group: under which heading `--help` has it.
+        was: what it was called before: still understood, on the command line and in files.
     """
-    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most}
+    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most, "group": group, "was": was}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -37,13 +39,13 @@ def flag(name):
 
 
 @functools.cache
-def value_types(config_class):
+def value_types(settings_class):
     """For each field its name and `(type of one value, whether it holds several, whether it may be None)`.
 
     The annotations may be `int`, `float`, `bool`, `str`, `dict`, `tuple[int, ...]` and so on, and `int | None`.
     """
     found = {}
-    for name, hint in typing.get_type_hints(config_class).items():
+    for name, hint in typing.get_type_hints(settings_class).items():
         parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         kind = next(part for part in parts if part is not type(None))
         several = typing.get_origin(kind) is tuple
@@ -51,11 +53,11 @@ def value_types(config_class):
     return found
 
 
-def check_limits(config):
+def check_limits(settings):
     """Raise `UserError` naming the first field whose value is not of its type or lies outside its limits."""
-    for field in dataclasses.fields(config):
-        kind, several, optional = value_types(type(config))[field.name]
-        held, most = getattr(config, field.name), field.metadata.get("most")
+    for field in dataclasses.fields(settings):
+        kind, several, optional = value_types(type(settings))[field.name]
+        held, most = getattr(settings, field.name), field.metadata.get("most")
         if held is None and optional:
             continue
         if several and not isinstance(held, tuple):
@@ -86,20 +88,22 @@ def _check_value(field, kind, value):
         raise UserError(f"{where}: out of range; give a value {limits}")
 
 
-def from_json(config_class, values, where):
+def from_json(settings_class, values, where):
     """An instance of a settings class from what `json.loads` gives back of `dataclasses.asdict` of one.
 
     A setting that is missing was not there yet when the file was written, and has its default.
 
     Args:
-        config_class: a dataclass that calls `check_limits` when an instance is made.
+        settings_class: a dataclass that calls `check_limits` when an instance is made.
         values: a dict from anywhere.
         where: the file, for messages.
 
     Raises:
         UserError: if a setting is unknown (the file is of a later version), missing or not possible.
     """
-    fields, kinds = dataclasses.fields(config_class), value_types(config_class)
+    fields, kinds = dataclasses.fields(settings_class), value_types(settings_class)
+    older = {field.metadata.get("was"): field.name for field in fields if field.metadata.get("was")}
+    values = {older.get(name, name): value for name, value in values.items()}
     unknown = values.keys() - {field.name for field in fields}
     if unknown:
         raise UserError(
@@ -110,7 +114,7 @@ def from_json(config_class, values, where):
     if missing:
         raise UserError(f"{where}: {missing[0]} is missing; choose another, or start a new run")
     try:
-        return config_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
+        return settings_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
 

@@ -236,7 +236,7 @@ def test_a_checkpoint_in_the_middle_of_an_episode_changes_nothing():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"games": 2}, "--train-by episodes: not with --games 2; give --games 1"),
+        ({"num_envs": 2}, "--train-by episodes: not with --num-envs 2; give --num-envs 1"),
         ({"first_target": "shared"}, "--first-target shared; give --first-target copied"),
         ({"train_by": "steps"}, "--restore-best: weights that change at every step"),
     ],
@@ -329,7 +329,11 @@ def test_an_unfinished_readable_run_resumes_to_the_bit():
         (train, ["--variant", "tabular", "--engine", "readable", "--loss", "mse"], "--loss mse: the readable agent"),
         (train, ["--variant", "tabular", "--engine", "readable", "--optimizer", "adam"], "T5 knows only sgd"),
         (train, ["--variant", "tabular", "--hidden", "7"], "--hidden: unknown argument"),
-        (train, ["--variant", "dqn", "--engine", "readable", "--games", "2"], "--games 2: the readable loop cannot"),
+        (
+            train,
+            ["--variant", "dqn", "--engine", "readable", "--num-envs", "2"],
+            "--num-envs 2: the readable loop cannot",
+        ),
         (play, ["--variant", "naive"], "run python -m cartpole_dqn.train --variant naive"),
         (play, ["--window", "--human"], "--window: a person plays in the terminal"),
         (run, ["--out", "x.txt"], "give a name that ends in .gif or .mp4"),

@@ -18,7 +18,7 @@ from shared.display.playback import Episode
 
 CAVE = EXPERIMENTS["cave"]
 SMALL = [
-    "--preset", "tuned", "--steps", "640", "--games", "8", "--train-every", "8", "--learning-starts", "0",
+    "--preset", "tuned", "--steps", "640", "--num-envs", "8", "--train-every", "8", "--learning-starts", "0",
     "--replay-capacity", "400", "--batch-size", "4", "--time-limit", "60",
 ]  # fmt: skip
 

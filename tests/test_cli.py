@@ -35,19 +35,19 @@ BAD_TRAINING = {
     "--episodes -3": "--episodes -3: out of range; give a value of at least 1",
     "--seed -1": "--seed -1: out of range",
     "--hidden 10 0": "--hidden 0: out of range",
-    "--games 3": "--replay-capacity 5000: not a multiple of --games 3; give 4998 (--replay-capacity 5000 comes with "
-    "--preset tutorial)",
-    "--game ball8 --preset tuned --games 5": "--train-every 4: neither a multiple nor a divisor of --games 5; give 5 "
-    "(--train-every 4 comes with --preset tuned)",
-    "--games 4 --train-every 6": "--train-every 6: neither a multiple nor a divisor of --games 4",
+    "--num-envs 3": "--replay-capacity 5000: not a multiple of --num-envs 3; give 4998 (--replay-capacity 5000 "
+    "comes with --preset tutorial)",
+    "--game ball8 --preset tuned --num-envs 5": "--train-every 4: neither a multiple nor a divisor of --num-envs 5; "
+    "give 5 (--train-every 4 comes with --preset tuned)",
+    "--num-envs 4 --train-every 6": "--train-every 6: neither a multiple nor a divisor of --num-envs 4",
     "--double": "--double: needs a target network; give --target-sync",
     "--optimizer lion": "--optimizer lion: unknown; choose one of sgd, ",
     "--resume": "--resume: there is no unfinished run",
     "--resume nowhere": "nowhere: holds no run",
-    "--games 2 --train-every 2 --engine readable --out run": "--games 2: the readable loop cannot do this",
+    "--num-envs 2 --train-every 2 --engine readable --out run": "--num-envs 2: the readable loop cannot do this",
     "--out /proc/nowhere": "/proc/nowhere: ",
     "--n-step 3000": "--n-step 3000: out of range; give a value from 1 to 100",
-    "--games 1000000": "--games 1000000: out of range",
+    "--num-envs 1000000": "--num-envs 1000000: out of range",
     "--train-every 99999999999": "--train-every 99999999999: out of range; give a value from 1 to 2147483647",
     "--learning-starts 99999999999": "--learning-starts 99999999999: out of range",
     "--episodes 99999999999999999999": "--episodes 99999999999999999999: out of range",

@@ -170,7 +170,7 @@ def solve(game, games=1, **changes):
     """Train a table-like network on a probe; returns q(clock, light) -> values of both actions."""
     keras.utils.set_random_seed(1)
     options = {
-        "seed": 3, "episodes": 10**6, "games": games, "discount": 0.5, "epsilon": 1.0, "epsilon_end": 1.0,
+        "seed": 3, "episodes": None, "steps": 10**6, "num_envs": games, "discount": 0.5, "epsilon_end": 1.0,
         "replay_capacity": 400, "batch_size": 32, "train_every": games, "target_sync": 20 * games,
     }  # fmt: skip
     settings = Settings(**options | changes)
@@ -247,7 +247,7 @@ def test_stored_next_observation_is_the_final_one_not_the_reset_one(catch, small
 
 def test_a_memory_of_states_teaches_what_a_memory_of_observations_does(catch, small):
     def trained(replay_states):
-        settings = dataclasses.replace(small, games=2, train_every=2, n_step=3, replay_states=replay_states)
+        settings = dataclasses.replace(small, num_envs=2, train_every=2, n_step=3, replay_states=replay_states)
         engine = catch.engine(settings)
         state, _ = engine.run(engine.start(), max_steps=300)
         return state, engine.export().get_weights()
@@ -314,7 +314,7 @@ def test_engine_stops_where_the_loss_is_no_longer_finite(catch, small):
 
 
 def test_games_side_by_side_fill_memory_in_blocks(catch, small):
-    engine = catch.engine(dataclasses.replace(small, games=4, train_every=2, replay_capacity=40))
+    engine = catch.engine(dataclasses.replace(small, num_envs=4, train_every=2, replay_capacity=40))
     state, trace = engine.run(engine.start(), max_steps=60)
     assert engine.clock.updates_every_step == 2
     assert int(engine.optimizer.iterations) == 30

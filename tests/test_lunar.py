@@ -46,7 +46,7 @@ class Scripted(gymnasium.Env):
 
 def trainer(make_env=Scripted, **options):
     """A small trainer."""
-    settings = PolicySettings(**{"iterations": 4, "games": 6, "hidden": (8,), "head": "sigmoid", **options})
+    settings = PolicySettings(**{"iterations": 4, "num_envs": 6, "hidden": (8,), "head": "sigmoid", **options})
     env = make_env()
     (size,), actions = env.observation_space.shape, int(env.action_space.n)
     policy = policy_network(size, actions, settings.hidden, settings.activation, settings.head, settings.seed)

@@ -18,7 +18,7 @@ from shared.errors import UserError
 from shared.runs import checkpoint
 from shared.runs.folder import Run
 
-SMALL = ["--env", "cartpole", "--iterations", "4", "--games", "4", "--time-limit", "40"]
+SMALL = ["--env", "cartpole", "--iterations", "4", "--num-envs", "4", "--time-limit", "40"]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_single_episode_has_no_interval(run, capsys):
 
 
 def test_another_gymnasium_task_by_its_id(tmp_path):
-    arguments = ["--env", "Acrobot-v1", "--iterations", "1", "--games", "2", "--time-limit", "20"]
+    arguments = ["--env", "Acrobot-v1", "--iterations", "1", "--num-envs", "2", "--time-limit", "20"]
     assert train.main([*arguments, "--out", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "config.json").read_text())["game"] == "Acrobot-v1"
     assert json.loads((tmp_path / "summary.json").read_text())["mean_score"] == -20

@@ -13,13 +13,12 @@ from shared.runs.folder import Run
 POINTS = 120  # of a curve, common to all seeds
 
 
-def train_once(out, package, experiments, flags, seed):
+def train_once(out, suite, flags, seed):
     """Train with one seed by the package's own command, unless the run is finished already.
 
     Args:
         out: the run's folder.
-        package: such as `"catch_dqn"`.
-        experiments: its `EXPERIMENTS`.
+        suite: of the package, its `SUITE`.
         flags: of its `train`, a list of words.
         seed: of the run.
 
@@ -30,9 +29,9 @@ def train_once(out, package, experiments, flags, seed):
     """
     run, argv = Run(out), [*flags, "--seed", str(seed)]
     if run.finished:
-        refuse_another(run.read_config(), argv, package, experiments, out)
+        refuse_another(run.read_config(), argv, suite, out)
     else:
-        command = [sys.executable, "-m", f"{package}.train", *argv, "--out", str(out), "--overwrite"]
+        command = [sys.executable, "-m", f"{suite.package}.train", *argv, "--out", str(out), "--overwrite"]
         training = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if training.returncode:
             raise UserError(f"training with {' '.join(argv)} failed: {(training.stderr.splitlines() or ['?'])[-1]}")

@@ -13,7 +13,7 @@ FINAL_EPISODES = 100  # random games in the evaluation that ends a training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateSettings:
     """How many games an agent is scored by, and which."""
 
     episodes: int = option(FINAL_EPISODES, "random games, played side by side", low=1, high=10_000)
@@ -23,16 +23,16 @@ class EvaluateConfig:
         check_limits(self)
 
 
-def evaluate(argv, package, experiments):
+def evaluate(argv, suite):
     """`python -m <package>.evaluate`; arguments as for `shared.commands.train.train`."""
-    parser = Parser(f"{package}.evaluate", "Play and score a trained agent; ± is the 95 % interval of a mean.")
-    add_weights_arguments(parser, package, experiments)
-    parser.add_settings(EvaluateConfig())
+    parser = Parser(suite.command("evaluate"), "Play and score a trained agent; ± is the 95 % interval of a mean.")
+    add_weights_arguments(parser, suite)
+    parser.add_settings(EvaluateSettings())
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
-    config = settings_from(arguments, EvaluateConfig)
-    trained = load_trained(arguments, package, experiments)
-    affordable.refuse_scoring(trained.model, config.episodes, "--episodes")
-    result = trained.experiment.evaluate(trained.model, trained.settings, config.episodes, config.seed)
+    settings = settings_from(arguments, EvaluateSettings)
+    trained = load_trained(arguments, suite)
+    affordable.refuse_scoring(trained.model, settings.episodes, "--episodes")
+    result = trained.experiment.evaluate(trained.model, trained.settings, settings.episodes, settings.seed)
     print(files.json_text(result) if arguments.json else f"{trained.weights}\n{trained.experiment.describe(result)}")
     return 0

@@ -15,15 +15,15 @@ from shared.errors import INTERRUPTED, UserError, name_program, one_line, progra
 from shared.options import flag, value_types
 
 
-def command(main):
-    """Run `main(argv)` as a program.
+def command(main, name=None):
+    """Run `main(argv)` as a program, called `name` in its messages; default: after the module that `main` is in.
 
     Exit status 0; 2 after printing in one line what a person can mend; 1 if something could not be printed; 130 after
     Ctrl-C.
     """
     output.make_safe()
-    spec = main.__globals__.get("__spec__")  # of the module that `main` is in; a file that is run by its path has none
-    name_program(f"python -m {spec.name}" if spec else f"python {sys.argv[0]}")
+    spec = main.__globals__.get("__spec__")  # a file that is run by its path has none
+    name_program(name or (f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"))
     try:
         status = main(sys.argv[1:]) or 0
     except UserError as error:
@@ -38,10 +38,10 @@ def command(main):
     sys.exit(output.finish(status))
 
 
-def command_line(module, *words):
-    """How to call a module with some arguments, to be shown to a person and pasted into a shell."""
-    words = ["python", "-m", module, *map(str, words)]
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+def command_line(program, *words):
+    """How to call a program such as "python -m catch_dqn.train" with some arguments, to be pasted into a shell."""
+    words = [str(word) for word in words]
+    return f"{program} {subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)}".strip()
 
 
 def path_name(text):
@@ -75,7 +75,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, module, description, **options):
         super().__init__(
-            prog=f"python -m {module}",
+            prog=module if module.startswith("python ") else f"python -m {module}",
             description=description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -116,6 +116,7 @@ class Parser(argparse.ArgumentParser):
 
         `only` names the fields wanted; default: all. Those in `fixed` get no flag: they keep their values.
         """
+        groups = {}
         for field in dataclasses.fields(defaults):
             if only is not None and field.name not in only:
                 continue
@@ -123,6 +124,9 @@ class Parser(argparse.ArgumentParser):
                 self.set_defaults(**{field.name: getattr(defaults, field.name)})
                 continue
             kind, several, _ = value_types(type(defaults))[field.name]
+            group = field.metadata.get("group")
+            if group and group not in groups:
+                groups[group] = self.add_argument_group(group)
             default = getattr(defaults, field.name)
             options = {"default": default, "help": _help(field, default)}
             if kind is bool:
@@ -134,7 +138,10 @@ class Parser(argparse.ArgumentParser):
                     options["metavar"] = "|".join(field.metadata["choices"])
             if several:
                 options["nargs"] = "+"
-            self.add_argument(flag(field.name), **options)
+            (groups[group] if group else self).add_argument(flag(field.name), **options)
+            if field.metadata.get("was"):
+                hidden = {**options, "help": argparse.SUPPRESS, "default": argparse.SUPPRESS, "dest": field.name}
+                self.add_argument(flag(field.metadata["was"]), **hidden)
 
 
 def _help(field, default):
@@ -145,7 +152,7 @@ def _help(field, default):
     return f"{text} (default: {'none' if default is None else shown})"
 
 
-def settings_from(arguments, config_class):
-    """A `config_class` instance from parsed arguments."""
-    values = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(config_class)}
-    return config_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+def settings_from(arguments, settings_class):
+    """A `settings_class` instance from parsed arguments."""
+    values = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(settings_class)}
+    return settings_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

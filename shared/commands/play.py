@@ -9,12 +9,13 @@ from shared.commands.parser import Parser, path_name, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
 from shared.display.terminal import Screen
+from shared.display.views import any_stage
 from shared.errors import UserError
 from shared.options import check_limits, option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PlayConfig:
+class PlaySettings:
     """How many games `play` plays, which, and how fast."""
 
     episodes: int = option(10, "games to play", low=1)
@@ -34,65 +35,77 @@ class PlayConfig:
         return {"render_mode": "rgb_array", **limit}
 
 
-def play(argv, package, experiments, stages):
+def play(argv, suite):
     """`python -m <package>.play`.
 
     Args:
         argv: the arguments.
-        package: its name.
-        experiments: dict of `shared.runs.experiment.Experiment` by game.
-        stages: dict of `Stage` by game.
+        suite: what can be played (`shared.runs.suite.Suite`).
 
     Returns the exit status.
     """
     parser = Parser(
-        f"{package}.play", "Watch a trained agent play in the terminal, record it, or play yourself. q quits."
+        suite.command("play"), "Watch a trained agent play in the terminal, record it, or play yourself. q quits."
     )
-    add_weights_arguments(parser, package, experiments)
-    parser.add_settings(PlayConfig())
+    add_weights_arguments(parser, suite)
+    parser.add_settings(PlaySettings())
     parser.add_argument("--human", action="store_true", help="play yourself, in the terminal")
     parser.add_argument("--window", action="store_true", help="show the games in a window")
+    if any(experiment.draws_actions for experiment in suite.experiments.values()):
+        parser.add_argument(
+            "--sampled",
+            action="store_true",
+            help="draw actions by their probability, as in training, not the likeliest",
+        )
     add_recording_arguments(parser)
     arguments = parser.parse_args(argv)
-    config, paths = settings_from(arguments, PlayConfig), recordings(arguments)
+    settings, paths = settings_from(arguments, PlaySettings), recordings(arguments)
+    options = {"episodes": settings.episodes, "seed": settings.seed}
     if arguments.human:
         if arguments.window:
             raise UserError("--window: a person plays in the terminal; leave out --human or this")
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
-        name = getattr(arguments, "game", None) or next(iter(experiments))
-        experiment, stage = experiments[name], stages[name]
-        settings, policy = next(iter(experiment.presets.values())), stage.keyboard()
-    else:
-        trained = load_trained(arguments, package, experiments)
-        from shared.rollouts.greedy import greedy_policy
+        experiment = suite.find(arguments.game)
+        stage = experiment.stage() or any_stage()
+        env = experiment.env(experiment.first_settings, **settings.env_options)
+        played = _on_screen(env, stage.keyboard(), stage, settings.fps or stage.human_fps, person=True, **options)
+        print(stage.tally(played) if played else "no game was finished")
+        return 0
 
-        experiment, settings, policy = trained.experiment, trained.settings, greedy_policy(trained.model)
-        stage = stages[experiment.name]
-        print(f"agent: {trained.weights}", flush=True)
+    trained = load_trained(arguments, suite)
+    experiment = trained.experiment
+    print(f"agent: {trained.weights}", flush=True)
+    stage, env = experiment.stage() or any_stage(), experiment.env(trained.settings, **settings.env_options)
+    sampled = getattr(arguments, "sampled", False)
+    fps = settings.fps or stage.fps
 
-    fps = config.fps or (stage.human_fps if arguments.human else stage.fps)
-    env = experiment.env(settings, **config.env_options)
-    policy(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
-    options = {"episodes": config.episodes, "fps": fps, "seed": config.seed}
+    def policy():
+        chosen = experiment.policy(trained.model, sampled, settings.seed)
+        chosen(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
+        return chosen
+
     for path in paths:
         shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
         print(f"recording {path}", flush=True)
-        played = record(path, shown, policy, **options)
+        played = record(path, shown, policy(), fps=fps, **options)
         print(f"recorded: {path}")
     if arguments.window and not paths:
-        played = watch(env, policy, experiment.title, every=stage.every, **options)
+        played = watch(env, policy(), experiment.title, every=stage.every, fps=fps, **options)
     elif not paths:
-        screen = Screen(fps, stage.half_blocks)
-        if arguments.human and not screen.interactive:
-            raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
-        help_line = [f"{stage.keys}, q quits" if arguments.human else "q quits"] if screen.interactive else []
-        with screen:
-            played = play_episodes(
-                *(env, policy, screen, stage), episodes=config.episodes, seed=config.seed, help_line=help_line
-            )
+        played = _on_screen(env, policy(), stage, fps, **options)
     print(stage.tally(played) if played else "no game was finished")
     return 0
+
+
+def _on_screen(env, policy, stage, fps, *, episodes, seed, person=False):
+    """Play in the terminal."""
+    screen = Screen(fps, stage.half_blocks)
+    if person and not screen.interactive:
+        raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
+    help_line = [f"{stage.keys}, q quits" if person else "q quits"] if screen.interactive else []
+    with screen:
+        return play_episodes(env, policy, screen, stage, episodes=episodes, seed=seed, help_line=help_line)
 
 
 def add_recording_arguments(parser):

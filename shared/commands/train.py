@@ -6,80 +6,98 @@ import re
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
 
-from shared.commands import output
+from shared.commands import affordable, output
 from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
 from shared.commands.parser import Parser, command_line, path_name, settings_from
+from shared.commands.trained import add_choice
 from shared.errors import UserError
+from shared.late import late
 from shared.options import flag
-from shared.runs.experiment import Choice, RunConfig, add_game_argument, game_flag, of_run
 from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, Run, latest_run, new_folder
+from shared.runs.suite import Choice, RunConfig
+
+storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
 
 LATEST = object()  # --resume without a folder
 
 
-def train(argv, package, experiments):
+def train(argv, suite):
     """`python -m <package>.train`.
 
     Args:
         argv: the arguments.
-        package: its name.
-        experiments: dict of `shared.runs.experiment.Experiment` by name; the first is the default.
+        suite: what can be trained (`shared.runs.suite.Suite`).
 
     Returns the exit status.
     """
-    arguments, then, now = _parsed(argv, package, experiments)
-    experiment = experiments[now.game]
-    if arguments.resume is None:
-        label = f"{experiment.name.replace('/', '-')}-{now.preset}-seed{now.settings.seed}"
-        run = Run.claim(arguments.out or new_folder(package, label), arguments.overwrite)
-        config = _config(package, now, argv)
+    request = _requested(argv, suite)
+    now = request.choice
+    if request.resume is None:
+        label = f"{now.experiment.name.replace('/', '-')}-{now.preset}-seed{now.settings.seed}"
+        run = Run.claim(request.out or new_folder(suite.package, label), request.overwrite)
     else:
-        for name, begun_with, value in _differences(then, now, experiments):
+        for name, begun_with, value in _differences(request.defaults, now, suite):
             raise UserError(
                 f"{name} {value}: this run was begun with {begun_with}; leave the flag out, or start another run"
             )
-        run, config = Run.open(arguments.resume), None
+        run = Run.open(request.resume)
     with contextlib.closing(run), output.patience():
-        return _train(run, experiment, now, config)
+        began = time.monotonic()
+        trainer = _trainer(run, now, begins=request.resume is None)
+        if request.resume is None:
+            run.begin(_config(suite, now, argv), now.experiment.weights_name)
+        return _train(run, trainer, now, suite, began, resumed=request.resume is not None)
 
 
-def refuse_another(config, argv, package, experiments, place):
+def refuse_another(config, argv, suite, place):
     """Raise `UserError` unless a run is the one that `train` would make.
 
     Args:
         config: of the run.
-        argv, package, experiments: as for `train`; no run to resume is named.
+        argv, suite: as for `train`; no run to resume is named.
         place: of the run, for the complaint.
     """
-    _, _, wanted = _parsed(argv, package, experiments)
-    _, found = of_run(config, package, experiments, place, wanted.game)
-    for name, value, other in _differences(found, wanted, experiments):
+    wanted = _requested(argv, suite).choice
+    found = suite.of_run(config, place, wanted.experiment.name)
+    for name, value, other in _differences(found, wanted, suite):
         raise UserError(
             f"{place}: a run with {name} {value}, where {other} is wanted; remove it, or let the runs go to "
             "another folder"
         )
 
 
-def _parsed(argv, package, experiments):
-    """The arguments; the `Choice` that gave the flags their defaults, a preset or the run to resume; that they make."""
-    arguments, then = _what_to_train(argv, package, experiments)
-    experiment = experiments[then.game]
+class Request(NamedTuple):
+    """What a command line asks for."""
+
+    choice: Choice
+    defaults: Choice  # what gave the flags their defaults: a preset, or the run to resume
+    resume: Path | None  # the folder of that run
+    out: Path | None
+    overwrite: bool
+
+
+def _requested(argv, suite):
+    """The `Request` of some arguments."""
+    first, defaults, resume = _defaults(argv, suite)
+    experiment = defaults.experiment
+    chosen = " ".join([*suite.named(experiment.name), f"--preset {defaults.preset}"])
     parser = Parser(
-        f"{package}.train",
-        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of "
-        f"{f'{game_flag(experiments)} {experiment.name} ' if len(experiments) > 1 else ''}--preset {then.preset}.",
+        suite.command("train"),
+        f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {chosen}.",
     )
-    _add_choices(parser, experiments, experiment.engines)
-    parser.set_defaults(game=then.game, preset=then.preset, engine=then.engine)
-    parser.add_settings(then.settings, fixed=experiment.fixed)
-    parsed = parser.parse_args(argv)
+    _add_choices(parser, suite, experiment, experiment.engines)
+    parser.set_defaults(game=experiment.name, preset=defaults.preset, engine=defaults.engine)
+    parser.add_settings(defaults.settings, fixed=experiment.fixed)
+    arguments = parser.parse_args(argv)
     try:
-        settings = settings_from(parsed, experiment.settings_class)
+        settings = settings_from(arguments, experiment.settings_class)
     except UserError as error:
-        raise _with_source(error, argv, then, arguments.resume) from None
-    parsed.resume = arguments.resume
-    return parsed, then, Choice(parsed.game, parsed.preset, parsed.engine, settings)
+        raise _with_source(error, argv, defaults, resume) from None
+    choice = Choice(suite.find(arguments.game), arguments.preset, arguments.engine, settings)
+    return Request(choice, defaults, resume, first.out, first.overwrite)
 
 
 def _with_source(error, argv, then, resume):
@@ -92,46 +110,47 @@ def _with_source(error, argv, then, resume):
     return UserError(f"{error} ({' and '.join(others)} {source})") if others else error
 
 
-def _what_to_train(argv, package, experiments):
-    """The arguments that decide the other flags' defaults, and the `Choice` that these make."""
-    first = Parser(f"{package}.train", "", add_help=False)
-    _add_choices(first, experiments, list(dict.fromkeys(e for x in experiments.values() for e in x.engines)))
-    default = first.get_default("game")
-    first.set_defaults(game=None)
+def _defaults(argv, suite):
+    """The arguments that decide the other flags' defaults, the `Choice` that they make, the run to resume or None."""
+    first = Parser(suite.command("train"), "", add_help=False)
+    engines = dict.fromkeys(engine for experiment in suite.experiments.values() for engine in experiment.engines)
+    _add_choices(first, suite, suite.find(None), list(engines))
+    first.set_defaults(game=None, preset=None, engine=None)
     chosen, _ = first.parse_known_args(argv)
-    if chosen.resume is LATEST:
-        chosen.resume = chosen.out or latest_run(
-            package, finished=False, wanted=lambda run: _of_run(run, package, experiments, chosen.game)
+    resume = chosen.resume
+    if resume is LATEST:
+        resume = chosen.out or latest_run(
+            suite.package, finished=False, wanted=lambda run: _of_run(run, suite, chosen.game)
         )
-        if chosen.resume is None:
+        if resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
-    if chosen.resume is not None:
-        return chosen, _of_run(Run(chosen.resume), package, experiments, chosen.game)
-    name = chosen.game or default
-    presets = experiments[name].presets
-    if chosen.preset not in presets:
-        raise UserError(f"--preset {chosen.preset}: {name} has only {', '.join(presets)}; give one of these")
-    return chosen, Choice(name, chosen.preset, chosen.engine, presets[chosen.preset])
+    if resume is not None:
+        return chosen, _of_run(Run(resume), suite, chosen.game), resume
+    experiment = suite.find(chosen.game)
+    preset = chosen.preset or next(iter(experiment.presets))
+    if preset not in experiment.presets:
+        there = ", ".join(experiment.presets)
+        raise UserError(f"--preset {preset}: {experiment.name} has only {there}; give one of these")
+    engine = chosen.engine or experiment.engines[0]
+    return chosen, Choice(experiment, preset, engine, experiment.presets[preset]), None
 
 
-def _of_run(run, package, experiments, named):
+def _of_run(run, suite, named):
     """The `Choice` of a run on disk."""
-    return of_run(run.read_config(), package, experiments, run.path / CONFIG, named)[1]
+    return suite.of_run(run.read_config(), run.path / CONFIG, named)
 
 
-def _add_choices(parser, experiments, engines):
-    default = next(iter(experiments))
-    add_game_argument(parser, experiments, default, f"which {game_flag(experiments)[2:]} (default: {default})")
-    presets = list(experiments[default].presets)
+def _add_choices(parser, suite, experiment, engines):
+    add_choice(parser, suite, f"which {suite.flag[2:]} (default: {suite.default})")
+    presets = list(dict.fromkeys(name for one in (experiment, *suite.experiments.values()) for name in one.presets))
     parser.add_argument(
-        "--preset", choices=presets, default=presets[0], help=f"settings as published, or ours (default: {presets[0]})"
+        "--preset", choices=presets, help=f"settings as published, or ours (default: {next(iter(experiment.presets))})"
     )
-    if any(len(experiment.engines) > 1 for experiment in experiments.values()):
+    if len(engines) > 1:
         parser.add_argument(
             "--engine",
             choices=engines,
-            default=engines[0],
-            help=f"the whole loop as one program, or the loop to read (default: {engines[0]})",
+            help=f"the whole loop as one program, or the loop to read (default: {experiment.engines[0]})",
         )
     else:
         parser.set_defaults(engine=engines[0])
@@ -149,12 +168,12 @@ def _add_choices(parser, experiments, engines):
     )
 
 
-def _config(package, choice, argv):
+def _config(suite, choice, argv):
     """What `config.json` is going to say."""
     return dataclasses.asdict(
         RunConfig(
-            experiment=package,
-            game=choice.game,
+            experiment=suite.package,
+            game=choice.experiment.name,
             preset=choice.preset,
             engine=choice.engine,
             settings=dataclasses.asdict(choice.settings),
@@ -162,82 +181,86 @@ def _config(package, choice, argv):
                 "python": sys.version.split()[0],
                 **{name: version(name) for name in ("tensorflow", "keras", "numpy", "gymnasium")},
             },
-            command=("python", "-m", f"{package}.train", *argv),
+            command=(*suite.command("train").split(), *argv),
             began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         )
     )
 
 
-def _differences(then, now, experiments):
+def _differences(then, now, suite):
     """In what two `Choice`s differ: a list of flags, each with what it is there and here."""
-    flags = {"game": game_flag(experiments)}
-    then, now = (
-        {name: value for name, value in choice._asdict().items() if name != "settings"}
-        | dataclasses.asdict(choice.settings)
-        for choice in (then, now)
-    )
-    return [(flags.get(name, flag(name)), then[name], value) for name, value in now.items() if then[name] != value]
+
+    def flags(choice):
+        chosen = {suite.flag: choice.experiment.name, "--preset": choice.preset, "--engine": choice.engine}
+        return chosen | {flag(name): value for name, value in dataclasses.asdict(choice.settings).items()}
+
+    before = flags(then)
+    return [(name, before[name], value) for name, value in flags(now).items() if before[name] != value]
 
 
-def _train(run, experiment, choice, config):
-    """Train in a run that was claimed, and is begun with `config`; or go on with one that was opened (None)."""
-    from shared.runs import training
+def _trainer(run, choice, begins):
+    """What trains. Raises `UserError` where the training cannot be paid for, or what it learns not be saved.
 
-    began, resume = time.monotonic(), config is None
+    Args:
+        run: claimed, or opened again.
+        choice: what to train.
+        begins: whether the run was only claimed: it is given back on an error.
+    """
+    experiment, settings = choice.experiment, choice.settings
     try:
-        trainer = _trainer(run, experiment, choice)
+        affordable.refuse_settings(settings)
+        trainer = experiment.trainer(settings, choice.engine)
+        model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.num_envs
+        remedy = "give a smaller --batch-size, fewer --num-envs or smaller --hidden layers"
+        affordable.refuse_learning(model, rows, remedy)
+        storage.check_architecture(model, run.path / ARCHITECTURE)
     except UserError:
-        if not resume:
+        if begins:
             run.release()
         raise
-    if not resume:
-        run.begin(config, experiment.weights_name)
-    watched = {"unit": experiment.unit, "figure": experiment.figure(), "largest_reward": experiment.largest_reward}
+    return trainer
+
+
+def _train(run, trainer, choice, suite, began, resumed):
+    """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
+    experiment = choice.experiment
     try:
-        outcome = training.train(trainer, run, choice.settings, resume=resume, **watched)
+        outcome = training.train(
+            trainer,
+            run,
+            choice.settings,
+            unit=experiment.unit,
+            figure=experiment.figure,
+            largest_reward=experiment.largest_reward,
+            resume=resumed,
+        )
     except training.Stopped as stopped:
-        go_on = command_line(f"{experiment.package}.train", "--resume", run.path)
-        print(f"stopped and saved; go on with: {go_on}")
+        print(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
     _finish(run, experiment, choice.settings, trainer.export(), outcome)
+    weights = run.path / experiment.weights_name
     print(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
-        f"{time.monotonic() - began:.1f} s {'since it was resumed' if resume else 'in all'}; "
+        f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
         f"everything is in {run.path}\n"
-        f"watch it: {command_line(f'{experiment.package}.play', '--weights', run.path / experiment.weights_name)}"
+        f"watch it: {command_line(suite.command('play'), '--weights', weights)}"
     )
     return 0
 
 
-def _trainer(run, experiment, choice):
-    """What trains. Raises `UserError` where the training cannot be paid for, or what it learns not be saved."""
-    from shared import storage
-    from shared.commands import affordable
-
-    settings = choice.settings
-    affordable.refuse_settings(settings)
-    trainer = experiment.engine(settings) if choice.engine == "compiled" else experiment.loop(settings)
-    model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.games
-    affordable.refuse_learning(model, rows, "give a smaller --batch-size, fewer --games or smaller --hidden layers")
-    storage.check_architecture(model, run.path / ARCHITECTURE)
-    return trainer
-
-
 def _finish(run, experiment, settings, model, outcome):
     """Leave in the run's folder what training came to, and print how good it is."""
-    from shared import storage
-    from shared.display import charts
-    from shared.runs.training import WINDOW
-
     storage.save_weights(model, run.path / experiment.weights_name)
     storage.save_architecture(model, run.path / ARCHITECTURE)
     axis = ("episodes", experiment.unit) if settings.steps is None else ("steps", "environment steps")
     charts.learning_curve(run.path / CURVE, run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
-    figure, recent, last = experiment.figure(), outcome.scores[-WINDOW:], None
+    figure, recent, last = experiment.figure, outcome.scores[-training.WINDOW :], None
     if len(recent):
         last = float(figure.of(recent))
-        print(f"{figure.name} over the last {WINDOW} {experiment.unit} of training: {figure.format.format(last)}")
+        print(
+            f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {figure.format.format(last)}"
+        )
     else:
         print(f"no {experiment.unit.removesuffix('s')} ended in training")
     run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})

@@ -1,6 +1,5 @@
 """Finding a trained agent and loading it: for `play` and `evaluate` of every experiment."""
 
-import importlib.resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +7,10 @@ from shared import files
 from shared.commands import affordable
 from shared.commands.parser import command_line, path_name
 from shared.errors import UserError
-from shared.runs.experiment import add_game_argument, game_flag, of_run
+from shared.late import late
 from shared.runs.folder import CONFIG, Run, latest_run
+
+storage, legacy = late("shared.storage"), late("shared.legacy")
 
 
 class Trained(NamedTuple):
@@ -21,18 +22,28 @@ class Trained(NamedTuple):
     weights: Path  # the file it came from
 
 
-def add_weights_arguments(parser, package, experiments):
+def add_choice(parser, suite, meaning):
+    """Add the flag that chooses an experiment, if there is a choice; parsed, it is called `game`, None by default."""
+    names = list(suite.experiments)
+    if suite.make is not None:
+        parser.add_argument(
+            suite.flag, dest="game", metavar="|".join([*names, "ID"]), help=f"{meaning}; a Gymnasium id too"
+        )
+    elif suite.has_choice:
+        parser.add_argument(suite.flag, dest="game", choices=names, help=meaning)
+    else:
+        parser.set_defaults(game=None)
+
+
+def add_weights_arguments(parser, suite):
     """Add the flags that say which agent is meant."""
-    first = next(iter(experiments))
-    add_game_argument(
-        parser, experiments, None, f"which {game_flag(experiments)[2:]} (default: that of the agent, or {first})"
-    )
+    add_choice(parser, suite, f"which {suite.flag[2:]} (default: that of the agent, or {suite.default})")
     parser.add_argument(
         "--model",
         type=path_name,
         metavar="FILE",
         help="architecture that --weights are for, .yaml or .json, as saved here or by Keras 1 and 2; or a whole model "
-        "in one .h5 file (default: the network that the game's agents have)",
+        "in one .h5 or .keras file (default: the network that the game's agents have)",
     )
     parser.add_argument(
         "--weights",
@@ -42,72 +53,64 @@ def add_weights_arguments(parser, package, experiments):
     )
 
 
-def load_trained(arguments, package, experiments):
+def load_trained(arguments, suite):
     """The agent that the flags of `add_weights_arguments` name: a `Trained`.
 
     Where a `config.json` lies beside the weights, as in a run's folder, it says which network they are for; otherwise
     it is the one of the game's first preset.
     """
-    game = getattr(arguments, "game", None)
     if arguments.model is not None:
-        experiment = experiments[game or next(iter(experiments))]
-        return _load_with_model(arguments, experiment, game_flag(experiments) if len(experiments) > 1 else None)
-    weights = arguments.weights or _default_weights(package, experiments, game)
+        return _load_with_model(arguments, suite)
+    game = arguments.game
+    weights = arguments.weights or _default_weights(suite, game)
     config = _config_beside(weights)
     if config is not None and game in (None, config.get("game")):
-        experiment, choice = of_run(config, package, experiments, weights.parent / CONFIG, game)
-        settings = choice.settings
+        choice = suite.of_run(config, weights.parent / CONFIG, game)
+        experiment, settings = choice.experiment, choice.settings
     else:
-        experiment = experiments[game or next(iter(experiments))]
-        settings = next(iter(experiment.presets.values()))
+        experiment = suite.find(game)
+        settings = experiment.first_settings
     affordable.refuse_settings(settings)
-    from shared import storage
-
     model = experiment.model(settings)
     storage.load_weights(model, weights)
     return Trained(experiment, settings, model, weights)
 
 
-def _load_with_model(arguments, experiment, flag):
+def _load_with_model(arguments, suite):
     """An agent whose network a file describes."""
-    from shared.legacy import open_model
-
-    settings = next(iter(experiment.presets.values()))
-    model = open_model(arguments.model, arguments.weights)
-    game = experiment.game(settings)
+    experiment = suite.find(arguments.game)
+    settings = experiment.first_settings
+    model = legacy.open_model(arguments.model, arguments.weights)
+    spaces = experiment.spaces(settings)
     for what, found, wanted in (
-        ("takes", model.input_shape[1:], game.observation_shape),
-        ("gives", model.output_shape[1:], (game.num_actions,)),
+        ("takes", model.input_shape[1:], spaces.observation_shape),
+        ("gives", model.output_shape[1:], (spaces.num_actions,)),
     ):
         if tuple(found) != wanted:
+            other = f"what it was trained for with {suite.flag}, or " if suite.has_choice else ""
             raise UserError(
                 f"{arguments.model}: the model {what} arrays of shape {tuple(found)}, {experiment.name} wants {wanted}"
-                f"; give {f'what it was trained for with {flag}, or ' if flag else ''}another model"
+                f"; give {other}another model"
             )
     return Trained(experiment, settings, model, arguments.weights or arguments.model)
 
 
-def _default_weights(package, experiments, game):
+def _default_weights(suite, game):
     def weights_of(run):
         """The weights in a run's folder, or None if it is of another game."""
         config = run.read_config()
         if game is not None and config.get("game") != game:
             return None
-        experiment, _ = of_run(config, package, experiments, run.path / CONFIG, game)
-        weights = run.path / experiment.weights_name
+        weights = run.path / suite.of_run(config, run.path / CONFIG, game).experiment.weights_name
         if not weights.is_file():
             raise UserError(f"{weights}: is missing")
         return weights
 
-    name = game or next(iter(experiments))
-    folder = latest_run(package, wanted=weights_of)
-    folder = folder or Path(str(importlib.resources.files(package) / "pretrained" / name))
-    if not folder.is_dir():
-        which = [game_flag(experiments), name] if len(experiments) > 1 else []
-        raise UserError(
-            f"--weights: no agent has been trained for {name} yet; run "
-            f"{command_line(f'{package}.train', *which)}, or name a file"
-        )
+    name, folder = game or suite.default, latest_run(suite.package, wanted=weights_of)
+    folder = folder or suite.shipped(name)
+    if folder is None:
+        train = command_line(suite.command("train"), *suite.named(name))
+        raise UserError(f"--weights: no agent has been trained for {name} yet; run {train}, or name a file")
     return weights_of(Run(folder))
 
 

@@ -10,7 +10,6 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import gymnasium
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from shared import files
 from shared.errors import UserError
 from shared.games.window import Window
+from shared.rollouts.trace import Episode
 
 # Pictures of Gymnasium's own games come from SDL, which would look for a display and complain where there is none.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -26,13 +26,6 @@ QUIT_KEYS = {"q", "Q"}
 GIF, MP4 = ".gif", ".mp4"
 GIF_TICK = 0.01  # seconds; a GIF counts its frame times in these
 GIF_SHORTEST = 2  # ticks; browsers slow down anything shorter
-
-
-class Episode(NamedTuple):
-    """What came of one game."""
-
-    score: float  # sum of its rewards
-    steps: int
 
 
 class Keyboard:

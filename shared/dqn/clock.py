@@ -31,9 +31,9 @@ class Clock:
         # Environment steps in which nothing is learned, where that is known before.
         self.steps_before_learning = settings.learning_starts if self.by_steps else 0
         # A step of the games is followed by this many updates, or (None) it depends on the time.
-        regular = self.by_steps and settings.games % settings.train_every == 0 and not settings.final_update
-        self.updates_every_step = settings.games // settings.train_every if regular else None
-        self.most_updates = max(1, settings.games // settings.train_every) + settings.final_update  # after a step
+        regular = self.by_steps and settings.num_envs % settings.train_every == 0 and not settings.final_update
+        self.updates_every_step = settings.num_envs // settings.train_every if regular else None
+        self.most_updates = max(1, settings.num_envs // settings.train_every) + settings.final_update  # after a step
 
     def epsilon(self, time, xp=np):
         """The chance of a random action in the step that follows."""
@@ -47,7 +47,7 @@ class Clock:
 
     def after_step(self, time, ended, xp=np):
         """The time after one more step of all games, of which `ended` (int32) ended an episode."""
-        steps = time.steps + self.settings.games
+        steps = time.steps + self.settings.num_envs
         counts = xp.where(steps > self.steps_before_learning, 1, 0)
         growth = quirks.growth(self.settings, time, xp) * counts if self.settings.epsilon_by == "growing-steps" else 0
         return Time(steps, time.episodes + ended * counts, time.growth + growth)
@@ -71,7 +71,8 @@ class Clock:
     def is_over(self, time):
         """Whether training ends."""
         settings = self.settings
-        return time.episodes >= settings.episodes or (settings.steps is not None and time.steps >= settings.steps)
+        limits = (time.episodes, settings.episodes), (time.steps, settings.steps)
+        return any(limit is not None and now >= limit for now, limit in limits)
 
     def of(self, time):
         """The time in the unit of `train_by`: environment steps or episodes."""

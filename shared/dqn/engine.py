@@ -9,7 +9,6 @@ variables. (A replay memory in variables made the same loop 1.6 times slower.)
 
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops, tree
 
@@ -22,6 +21,8 @@ from shared.dqn.schedules import linear
 from shared.errors import UserError
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.copies import copy_of, copy_weights
+from shared.rollouts.trace import Trace
 
 BLOCK_STEPS = 4000
 UNROLLED = 4  # updates after one step that are written out one after the other, at most; more of them are a loop
@@ -46,16 +47,6 @@ class TrainState(NamedTuple):
     def time(self):
         """How far training has come."""
         return Time(self.steps, self.episodes, self.growth)
-
-
-class Trace(NamedTuple):
-    """What happened in one call of `Engine.run`, a row for each step of the G games side by side."""
-
-    ended: Any  # bool [n, G], an episode ended at this step
-    score: Any  # float32 [n, G], its return; meaningless where none ended
-    length: Any  # int32 [n, G], its length in steps
-    loss: Any  # float32 [n], of the last update by then; 0 where none was made
-    largest_target: Any  # float32 [n], max |y| in the batch of that update
 
 
 class Draws(NamedTuple):
@@ -91,19 +82,19 @@ class Engine:
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
         if settings.restore_best and self.online is model:
-            self.online = _copy(model)  # `export` must not undo what was learned since the best episode
+            self.online = copy_of(model)  # `export` must not undo what was learned since the best episode
         if settings.target_sync:
-            self.target = _copy(self.online)
+            self.target = copy_of(self.online)
         else:
             self.target = self.online
-        self.best = _copy(self.online) if settings.restore_best else None
+        self.best = copy_of(self.online) if settings.restore_best else None
         learner.prepare(self.online, self.target)
         self.sampler = Uniform()
         if settings.prioritized:
             self.sampler = Proportional(settings.replay_capacity, settings.priority_exponent, self._importance)
         optimizer.build(self.online.trainable_variables)
         self.clock = Clock(settings)
-        self.block = block or max(1, BLOCK_STEPS // settings.games)
+        self.block = block or max(1, BLOCK_STEPS // settings.num_envs)
         self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False))
         self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True))
 
@@ -111,7 +102,7 @@ class Engine:
 
     def start(self):
         """The state before the first step."""
-        games, key = self.settings.games, self.settings.seed
+        games, key = self.settings.num_envs, self.settings.seed
         game = self.game.reset(ops, self.first_draws(key))
         observation = self.game.observe(ops, game)
         replay = memory.empty(self.settings.replay_capacity, self._stored(game, observation))
@@ -157,12 +148,12 @@ class Engine:
 
     def first_draws(self, key):
         """The numbers that start the first games: float32 [G, reset_draws]."""
-        shape = (self.settings.games, self.game.reset_draws)
+        shape = (self.settings.num_envs, self.game.reset_draws)
         return ops.reshape(uniform(key, 0, shape[0] * shape[1]), shape)
 
     def draws(self, key, steps):
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
-        games, game, batch = self.settings.games, self.game, self.settings.batch_size
+        games, game, batch = self.settings.num_envs, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
         shapes.append((self.clock.most_updates, batch))
         sizes = [int(np.prod(shape)) for shape in shapes]
@@ -203,7 +194,7 @@ class Engine:
 
     def _play(self, limit, state, learn):
         """Steps and updates until a limit is reached; between them the target network follows."""
-        settings, games, clock = self.settings, self.settings.games, self.clock
+        settings, games, clock = self.settings, self.settings.num_envs, self.clock
         trace = Trace(
             ended=ops.zeros((self.block, games), "bool"),
             score=ops.zeros((self.block, games)),
@@ -215,7 +206,10 @@ class Engine:
         def goes_on(row, state, trace):
             in_limits = ops.logical_and(row < self.block, state.steps < limit)
             finite = ops.isfinite(trace.loss[ops.maximum(row - 1, 0)])
-            return ops.logical_and(ops.logical_and(in_limits, finite), state.episodes < settings.episodes)
+            goes_on = ops.logical_and(in_limits, finite)
+            return (
+                goes_on if settings.episodes is None else ops.logical_and(goes_on, state.episodes < settings.episodes)
+            )
 
         def advance(row, state, trace):
             before, draws = state.time, self.draws(state.key, state.steps)
@@ -234,7 +228,7 @@ class Engine:
                 advance,
                 (row, state, trace),
             )
-            _move(self.target, self.online, ops.where(clock.of(state.time) >= until, share, 0.0))
+            copy_weights(self.online, self.target, ops.where(clock.of(state.time) >= until, share, 0.0))
             return row, state, trace
 
         with_target = learn and self.target is not self.online
@@ -247,7 +241,7 @@ class Engine:
         if self.settings.restore_best:
             score = trace.score[row, 0]
             better = quirks.better_episode(score, state.best_score, ended[0])
-            _move(self.best, self.online, better)
+            copy_weights(self.online, self.best, better)
             state = state._replace(best_score=ops.where(better > 0, score, state.best_score))
         number = self.clock.updates_every_step
         if number is not None and number <= UNROLLED:
@@ -287,7 +281,7 @@ class Engine:
         transitions = memory.Replay(before, action, reward, discount, after)
         replay = memory.extend(state.replay, state.steps, transitions, state.length, settings.n_step)
         replay = memory.add(replay, state.steps, transitions)
-        priorities = self.sampler.add(state.priorities, state.steps % settings.replay_capacity, settings.games)
+        priorities = self.sampler.add(state.priorities, state.steps % settings.replay_capacity, settings.num_envs)
         fresh = self.game.reset(ops, draws.reset)
 
         trace = trace._replace(
@@ -354,20 +348,6 @@ class Engine:
                 f"--replay-capacity {capacity}: needs {needed / 2**30:.1f} GiB, this machine has "
                 f"{present / 2**30:.1f} GiB; give at most {int(capacity * present / needed)}"
             )
-
-
-def _copy(model):
-    """A network of the same architecture and weights."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _move(network, towards, share):
-    """Move the weights of one network a share of the way to those of another; at 1 they are equal to the bit."""
-    for ours, theirs in zip(network.variables, towards.variables, strict=True):
-        # Not `ours + share * (theirs - ours)`: that would not give `theirs` to the bit at a share of 1.
-        ours.assign((1.0 - share) * ours + share * theirs)
 
 
 def _named_leaves(name, value):

@@ -8,13 +8,13 @@ import numpy as np
 from keras import ops
 
 from shared.dqn.clock import START, Clock, Time
-from shared.dqn.engine import Trace
 from shared.dqn.env_memory import EnvMemory
 from shared.dqn.replay import Replay
 from shared.nn.backend import compiled, program, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_of, copy_weights
 from shared.rollouts import env_state
+from shared.rollouts.trace import Trace
 
 BLOCK_STEPS = 2000  # environment steps that one call of `run` makes, about
 
@@ -30,15 +30,15 @@ class EnvLoop:
 
     def __init__(self, make_env, model, optimizer, learner, settings, block=None):
         self.model, self.optimizer, self.learner, self.settings = model, optimizer, learner, settings
-        self.envs = [make_env() for _ in range(settings.games)]
+        self.envs = [make_env() for _ in range(settings.num_envs)]
         self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
         self.online = with_matmul_convolutions(model)
         self.target = copy_of(self.online) if settings.target_sync else self.online
         learner.prepare(self.online, self.target)
         optimizer.build(self.online.trainable_variables)
-        self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.games)
+        self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.num_envs)
         space = self.envs[0].observation_space
-        self._values = program(lambda seen: learner.values(self.online, seen), (settings.games, *space.shape))
+        self._values = program(lambda seen: learner.values(self.online, seen), (settings.num_envs, *space.shape))
         self._learn = compiled(self._updates)
         self._space = space
 
@@ -46,7 +46,7 @@ class EnvLoop:
 
     def start(self):
         """Begin an episode in every environment; returns the `Time` before the first step."""
-        games, settings = self.settings.games, self.settings
+        games, settings = self.settings.num_envs, self.settings
         self.memory = EnvMemory(settings.replay_capacity, games, self._space, settings.n_step, settings.discount)
         self.begun, self.length, self.score = 0, np.zeros(games, np.int64), np.zeros(games)
         self.seen = np.stack([self._begin(env) for env in self.envs])
@@ -114,7 +114,7 @@ class EnvLoop:
 
     def _step(self, time):
         """One action in every environment, then the updates that are due."""
-        settings, games = self.settings, self.settings.games
+        settings, games = self.settings, self.settings.num_envs
         # All chance of a step comes from the seed and the number of the step.
         draws = np.random.Generator(np.random.Philox(key=np.array([settings.seed, time.steps], np.uint64)))
         explore, choice = draws.random((2, games))
@@ -160,7 +160,7 @@ class EnvLoop:
         scale = 1.0 / self.settings.batch_size if self.learner.reduction == "mean" else 1.0
 
         def update(done, loss, largest_target):
-            batch = type(self).batch_of(columns, done)
+            batch = self.batch_of(columns, done)
             targets = self.learner.targets(batch)
             value, gradients = value_and_gradients(
                 lambda: scale * ops.sum(self.learner.loss(batch, targets)[0]), self.online.trainable_variables

@@ -5,21 +5,11 @@ progress bar and checkpoint serve both.
 """
 
 import json
-from typing import NamedTuple
 
 import numpy as np
 
 from shared.dqn.clock import START, Clock, Time
-from shared.dqn.engine import Trace
-
-
-class Episode(NamedTuple):
-    """One finished episode."""
-
-    score: float  # sum of rewards
-    length: int  # environment steps
-    loss: float  # of the last update in it, 0 if there was none
-    time: Time  # after it
+from shared.rollouts.trace import Episode, Trace
 
 
 def play_and_learn(env, agent, settings, time=START):
@@ -83,7 +73,7 @@ class Loop:
                 break
         score, length, loss = (np.array(column) for column in list(zip(*played, strict=True))[:3])
         rows = len(played)
-        return played[-1].time, Trace(np.ones((rows, 1), bool), score[:, None], length[:, None], loss, np.zeros(rows))
+        return played[-1].time, Trace(np.ones((rows, 1), bool), score[:, None], length[:, None], loss)
 
     def finished(self, time):
         """Whether all episodes or steps asked for have been played."""

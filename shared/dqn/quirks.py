@@ -10,7 +10,7 @@ def growth(settings, time, xp=np):
     T3 means to let epsilon fall evenly over so many episodes, but takes the decrement of an episode at every step and
     multiplies it by the episode's number. It stops counting where epsilon has arrived, so that it never overflows.
     """
-    return xp.minimum(time.episodes * settings.games, settings.epsilon_decay - time.growth)
+    return xp.minimum(time.episodes * settings.num_envs, settings.epsilon_decay - time.growth)
 
 
 def first_sync(settings):

@@ -8,127 +8,165 @@ from shared.options import check_limits, flag, option
 
 # A uniform float32 takes 2^23 values: in a larger memory some transitions would be drawn noticeably more often.
 MOST_TRANSITIONS = 2**20
+PLAYING, EXPLORING, REMEMBERING, LEARNING = "playing", "exploring", "remembering", "learning"  # headings of --help
+QUIRKS = "quirks of the tutorials"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """A DQN. The defaults are its plainest form; an experiment's presets say what differs."""
 
-    learner: str = option("dqn", "what is learned: action values, or the distribution of the return", choices=LEARNERS)
-    atoms: int = option(51, "numbers that describe a distribution, N", low=2, high=1000)
-    lowest_return: float = option(-10.0, "of the categorical learner's distribution")
-    highest_return: float = option(10.0, "of the categorical learner's distribution")
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
-    episodes: int = option(
-        1000, "whole games to train for, counted from --learning-starts on where that is in steps, else all", low=1
+
+    episodes: int | None = option(
+        1000,
+        "whole games to train for, counted from --learning-starts on where that is in steps, else all (none: --steps "
+        "end it)",
+        low=1,
+        group=PLAYING,
     )
-    steps: int | None = option(None, "environment steps after which training ends, if not before", low=1)
-    games: int = option(1, "games played side by side", low=1, high=65536)
-    time_limit: int | None = option(None, "environment steps after which a game is cut", low=1)
-    truncation: str = option(
-        "bootstrap",
-        "after a cut by the time limit the world goes on, or (a quirk of T3, T4 and T5) has ended",
-        choices=("bootstrap", "terminal"),
+    steps: int | None = option(None, "environment steps after which training ends, if not before", low=1, group=PLAYING)
+    num_envs: int = option(1, "games played side by side", low=1, high=65536, was="games", group=PLAYING)
+    time_limit: int | None = option(None, "environment steps after which a game is cut", low=1, group=PLAYING)
+
+    epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0, group=EXPLORING)
+    epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0, group=EXPLORING)
+    epsilon_decay: int = option(
+        0, "time from the first to the last epsilon, in the unit of --epsilon-by", low=0, group=EXPLORING
     )
-    hidden: tuple[int, ...] = option((100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20)
-    optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS)
-    learning_rate: float = option(1e-3, "step size at the start", low=0.0)
-    learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0)
-    learning_rate_decay: int = option(
-        0, "time from the first to the last step size, in the unit of --train-by, 0: no change", low=0
-    )
-    learning_rate_by: str = option(
-        "differences",
-        "the step size falls by equal differences, in a straight line, or by equal factors",
-        choices=("differences", "factors"),
-    )
-    loss: str = option(
-        "mse",
-        "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
-        choices=LOSSES,
-    )
-    discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
-    epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0)
-    epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0)
-    epsilon_decay: int = option(0, "time from the first to the last epsilon, in the unit of --epsilon-by", low=0)
     epsilon_by: str = option(
         "steps",
         "what epsilon falls with: environment steps, episodes, or (a quirk of T3) steps by decrements that grow with "
         "the number of the episode",
         choices=("steps", "episodes", "growing-steps"),
+        group=EXPLORING,
     )
-    replay_capacity: int = option(10_000, "transitions that replay memory holds", low=1, high=MOST_TRANSITIONS)
+
+    replay_capacity: int = option(
+        10_000, "transitions that replay memory holds", low=1, high=MOST_TRANSITIONS, group=REMEMBERING
+    )
     replay_states: bool = option(
-        False, "replay memory holds the game's states, to observe them when they are drawn: less memory, more work"
+        False,
+        "replay memory holds the game's states, to observe them when they are drawn: less memory, more work",
+        group=REMEMBERING,
     )
-    n_step: int = option(1, "rewards in a target before the value of what comes then, n", low=1, high=100)
-    prioritized: bool = option(False, "surprising transitions are drawn more often: those whose value was far off")
+    n_step: int = option(
+        1, "rewards in a target before the value of what comes then, n", low=1, high=100, group=REMEMBERING
+    )
+    prioritized: bool = option(
+        False, "surprising transitions are drawn more often: those whose value was far off", group=REMEMBERING
+    )
     priority_exponent: float = option(
-        0.6, "with --prioritized: how much more often, alpha; 0: all alike", low=0.0, high=1.0
+        0.6, "with --prioritized: how much more often, alpha; 0: all alike", low=0.0, high=1.0, group=REMEMBERING
     )
     importance: float = option(
         0.4,
         "with --prioritized: how much of the bias weights undo at first, beta; 1 in the end",
         low=0.0,
         high=1.0,
+        group=REMEMBERING,
     )
-    batch_size: int = option(32, "transitions in one update", low=1)
+    batch_size: int = option(32, "transitions in one update", low=1, group=REMEMBERING)
+
+    learner: str = option(
+        "dqn", "what is learned: action values, or the distribution of the return", choices=LEARNERS, group=LEARNING
+    )
+    atoms: int = option(51, "numbers that describe a distribution, N", low=2, high=1000, group=LEARNING)
+    lowest_return: float = option(-10.0, "of the categorical learner's distribution", group=LEARNING)
+    highest_return: float = option(10.0, "of the categorical learner's distribution", group=LEARNING)
+    hidden: tuple[int, ...] = option(
+        (100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20, group=LEARNING
+    )
+    optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS, group=LEARNING)
+    learning_rate: float = option(1e-3, "step size at the start", low=0.0, group=LEARNING)
+    learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0, group=LEARNING)
+    learning_rate_decay: int = option(
+        0, "time from the first to the last step size, in the unit of --train-by, 0: no change", low=0, group=LEARNING
+    )
+    learning_rate_by: str = option(
+        "differences",
+        "the step size falls by equal differences, in a straight line, or by equal factors",
+        choices=("differences", "factors"),
+        group=LEARNING,
+    )
+    loss: str = option(
+        "mse",
+        "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
+        choices=LOSSES,
+        group=LEARNING,
+    )
+    discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0, group=LEARNING)
     train_by: str = option(
         "steps",
         "the unit of the next three: environment steps, or episodes (T4: one update at the end of an episode)",
         choices=("steps", "episodes"),
+        group=LEARNING,
     )
-    learning_starts: int = option(0, "time before the first update", low=0)
-    train_every: int = option(1, "time from one update to the next", low=1)
-    final_update: bool = option(False, "one update more when an episode ends (a quirk of T3)")
-    target_sync: int = option(0, "time between updates of the target network, 0: none is kept", low=0)
-    target_tau: float = option(1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0)
+    learning_starts: int = option(0, "time before the first update", low=0, group=LEARNING)
+    train_every: int = option(1, "time from one update to the next", low=1, group=LEARNING)
+    target_sync: int = option(0, "time between updates of the target network, 0: none is kept", low=0, group=LEARNING)
+    target_tau: float = option(
+        1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0, group=LEARNING
+    )
+    double: bool = option(False, "Double DQN: the target network values an action that it did not pick", group=LEARNING)
+
+    truncation: str = option(
+        "bootstrap",
+        "after a cut by the time limit the world goes on, or (a quirk of T3, T4 and T5) has ended",
+        choices=("bootstrap", "terminal"),
+        group=QUIRKS,
+    )
+    final_update: bool = option(False, "one update more when an episode ends (a quirk of T3)", group=QUIRKS)
     first_target: str = option(
         "copied",
         "the first target network is a copy of the online one, or (a quirk of T3) is the same until the first sync",
         choices=("copied", "shared"),
+        group=QUIRKS,
     )
-    double: bool = option(False, "Double DQN: the target network values an action that it did not pick")
     double_rule: str = option(
         "published",
         "the online network picks that action, or (a quirk of T3) it is the one taken the step before",
         choices=("published", "tutorial"),
+        group=QUIRKS,
     )
-
     restore_best: bool = option(
-        False, "training ends with the weights that played its best episode (a quirk of T4), not with the last ones"
+        False,
+        "training ends with the weights that played its best episode (a quirk of T4), not with the last ones",
+        group=QUIRKS,
     )
 
     def __post_init__(self):
         check_limits(self)
+        if self.episodes is None and self.steps is None:
+            raise UserError("--steps: nothing ends the training; give --steps, or --episodes")
         if self.batch_size > self.replay_capacity:
             raise UserError(
                 f"--batch-size {self.batch_size}: larger than the replay memory; give at most "
                 f"--replay-capacity {self.replay_capacity}"
             )
-        if self.replay_capacity % self.games:
+        if self.replay_capacity % self.num_envs:
             raise UserError(
-                f"--replay-capacity {self.replay_capacity}: not a multiple of --games {self.games}; "
-                f"give {self.replay_capacity // self.games * self.games or self.games}"
+                f"--replay-capacity {self.replay_capacity}: not a multiple of --num-envs {self.num_envs}; "
+                f"give {self.replay_capacity // self.num_envs * self.num_envs or self.num_envs}"
             )
-        if self.n_step * self.games > self.replay_capacity:
+        if self.n_step * self.num_envs > self.replay_capacity:
             raise UserError(
-                f"--n-step {self.n_step}: the last {self.n_step} steps of {self.games} games do not fit into replay "
-                f"memory; give a --replay-capacity of at least {self.n_step * self.games}"
+                f"--n-step {self.n_step}: the last {self.n_step} steps of {self.num_envs} games do not fit into replay "
+                f"memory; give a --replay-capacity of at least {self.n_step * self.num_envs}"
             )
-        if self.train_every % self.games and self.games % self.train_every:
+        if self.train_every % self.num_envs and self.num_envs % self.train_every:
             raise UserError(
-                f"--train-every {self.train_every}: neither a multiple nor a divisor of --games {self.games}; "
-                f"give {self.games}"
+                f"--train-every {self.train_every}: neither a multiple nor a divisor of --num-envs {self.num_envs}; "
+                f"give {self.num_envs}"
             )
         if self.train_by == "episodes":
-            for name, needed in (("games", 1), ("first_target", "copied")):
+            for name, needed in (("num_envs", 1), ("first_target", "copied")):
                 if getattr(self, name) != needed:
                     raise UserError(
                         f"--train-by episodes: not with {flag(name)} {getattr(self, name)}; give {flag(name)} {needed}"
                     )
-        if self.final_update and (self.games != 1 or self.train_by != "steps"):
-            raise UserError("--final-update: only with --games 1 and --train-by steps; give --no-final-update")
+        if self.final_update and (self.num_envs != 1 or self.train_by != "steps"):
+            raise UserError("--final-update: only with --num-envs 1 and --train-by steps; give --no-final-update")
         if self.train_by == "steps" and self.restore_best:
             raise UserError(
                 "--restore-best: weights that change at every step have not played an episode; give --train-by "

@@ -14,12 +14,16 @@ AFTER_THE_END = (
     "call reset() once terminated or truncated is True"
 )
 
+BRIGHTNESS = np.array(list(".:-=+*%@#"))  # glyphs from 0 to 1
+DARK, BRIGHT = np.array([24, 26, 32]), np.array([255, 196, 61])  # the colours of 0 and 1
+PICTURE = 320  # pixels of a picture's longer side, about
+
 
 class GameEnv(gymnasium.Env):
     """One game, played on NumPy, behind Gymnasium's interface.
 
-    A subclass says what the game looks like: `render_text(state) -> str` and `render_pixels(state) -> uint8 [H, W, 3]`,
-    each for a state of one game (leading axis 1). `shared.games.vector.GameVectorEnv` plays N of them at once.
+    A subclass may say what the game looks like: `render_text(state) -> str` and `render_pixels(state) -> uint8 [H, W,
+    3]`, each for a state of one game (leading axis 1). `shared.games.vector.GameVectorEnv` plays N of them at once.
 
     It knows the rules and no time limit: `gymnasium.make` puts Gymnasium's own `TimeLimit` around it, for as many steps
     as the environment is registered with or `max_episode_steps` says.
@@ -132,12 +136,20 @@ class GameEnv(gymnasium.Env):
             self._window.show(self.render_pixels(self.state))
 
     def render_text(self, state: State) -> str:
-        """The state of one game as text."""
-        raise NotImplementedError
+        """The state of one game as text; unless a subclass says more, what is observed, by its brightness."""
+        return "\n".join("".join(row) for row in BRIGHTNESS[(self._cells(state) * (len(BRIGHTNESS) - 1)).astype(int)])
 
     def render_pixels(self, state: State) -> np.ndarray:
-        """The state of one game as a picture, uint8 [H, W, 3]."""
-        raise NotImplementedError
+        """The state of one game as a picture, uint8 [H, W, 3]; unless a subclass says more, what is observed."""
+        cells = self._cells(state)
+        size = max(1, PICTURE // max(cells.shape))
+        colours = (DARK + cells[..., None] * (BRIGHT - DARK)).astype(np.uint8)
+        return colours.repeat(size, axis=0).repeat(size, axis=1)
+
+    def _cells(self, state):
+        """What is observed as a grid of numbers from 0 to 1; a vector is one row, of several channels the brightest."""
+        seen = np.clip(self.game.observe(np, state)[0], 0.0, 1.0)
+        return seen[None] if seen.ndim == 1 else seen.reshape(*seen.shape[:2], -1).max(axis=-1)
 
     def close(self) -> None:
         """Close the window, if there is one."""

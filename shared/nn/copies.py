@@ -25,10 +25,20 @@ def clone_model(model):
     return clone
 
 
+def copy_of(model):
+    """A network of the same architecture and weights, for use inside a training: not compiled."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def copy_weights(source, target, tau=1.0):
     """Move the weights of `target` towards those of `source`, a model of the same architecture.
 
-    target ← (1 - tau) target + tau source (Lillicrap et al. 2015, algorithm 1). At tau = 1 it is a copy, to the bit.
+    target ← (1 - tau) target + tau source (Lillicrap et al. 2015, algorithm 1). At tau = 1 it is a copy, to the bit;
+    inside a compiled program `tau` may be a tensor.
     """
-    for ours, theirs in zip(target.weights, source.weights, strict=True):
-        ours.assign(theirs if tau == 1.0 else (1.0 - tau) * ours + tau * theirs)
+    whole = isinstance(tau, float) and tau == 1.0
+    for ours, theirs in zip(target.variables, source.variables, strict=True):
+        # Not `ours + tau * (theirs - ours)`: that would not give `theirs` to the bit at a tau of 1.
+        ours.assign(theirs if whole else (1.0 - tau) * ours + tau * theirs)

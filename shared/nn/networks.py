@@ -30,3 +30,33 @@ def dense(observation_shape, outputs, hidden, seed, activation="relu", dueling="
     else:
         values = dueling_head(features, outputs, seed, dueling)
     return keras.Model(observation, values, name="q_network")
+
+
+def fitting(observation_shape, outputs, hidden, seed, activation="relu", of_bytes=False):
+    """A network for whatever is observed: dense layers for a vector; for a picture, convolutions before them.
+
+    Args:
+        observation_shape, outputs, hidden, seed, activation: as for `dense`. A picture is (rows, columns) or (rows,
+            columns, channels) of at least 8 x 8; smaller ones are flattened.
+        of_bytes: the numbers are bytes, 0 to 255, and are divided by 255 first.
+    """
+    if len(observation_shape) < 2 or min(observation_shape[:2]) < 8:
+        return dense(observation_shape, outputs, hidden, seed, activation)
+    observation = features = keras.Input(observation_shape)
+    if of_bytes:
+        features = keras.layers.Rescaling(1 / 255)(features)
+    if len(observation_shape) == 2:
+        features = keras.layers.Reshape((*observation_shape, 1))(features)
+    seeds = iter(range(seed, seed + 100))
+    large = min(observation_shape[:2]) >= 32  # such screens are halved once more
+    for filters, size, stride in ((16, 4, 2), (32, 4, 2) if large else (32, 2, 1), (32, 2, 1)):
+        features = keras.layers.Conv2D(
+            filters, size, stride, "same", activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        )(features)  # fmt: skip
+    features = keras.layers.Flatten()(features)
+    for units in hidden:
+        initial = keras.initializers.GlorotUniform(next(seeds))
+        features = keras.layers.Dense(units, activation=activation, kernel_initializer=initial)(features)
+    values = keras.layers.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(next(seeds)))(features)
+    return keras.Model(observation, values, name="q_network")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Episode(NamedTuple):
+class Trajectory(NamedTuple):
     """One episode of T steps, from its reset to its end."""
 
     observations: np.ndarray  # float32 [T + 1, D], the final one included
@@ -35,7 +35,7 @@ class Collector:
             choose: (observations float32 [B, D], draws [B]) -> actions int [B], for the B environments still at it.
             key: a list of integers from which all chance comes, that of the environments and that of `choose`.
 
-        Returns N `Episode`s.
+        Returns N `Trajectory`s.
         """
         rng = np.random.default_rng(key)
         seeds = rng.integers(2**31, size=len(self.envs)).tolist()
@@ -56,7 +56,7 @@ class Collector:
                     still.append(i)
             playing = still
         return [
-            Episode(np.array(o, np.float32), np.array(a, np.int32), np.array(r, np.float64), bool(t))
+            Trajectory(np.array(o, np.float32), np.array(a, np.int32), np.array(r, np.float64), bool(t))
             for o, a, r, t in zip(observations, actions, rewards, terminated, strict=True)
         ]
 

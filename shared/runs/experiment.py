@@ -1,124 +1,42 @@
 """What the commands need to know of one experiment: a game, its settings, its network and how it is judged."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from shared.dqn.settings import Settings
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import LEARNERS, LOSSES, OPTIMIZERS
-from shared.options import check_limits, flag, from_json
+from shared.options import flag
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
+greedy = late("shared.rollouts.greedy")
 
 # Of these settings the readable loop knows one value only.
-READABLE = {"games": 1, "n_step": 1, "replay_states": False, "prioritized": False, "learner": "dqn"}
+READABLE = {"num_envs": 1, "n_step": 1, "replay_states": False, "prioritized": False, "learner": "dqn"}
 
 
-class OpenExperiments(dict):
-    """Experiments by name, for tasks that are known by their Gymnasium id: there are more than are listed.
+class Figure(NamedTuple):
+    """The figure a person watches while an agent trains, over the scores of the last episodes."""
 
-    Args:
-        listed: dict of `Experiment` by name; the first one is the default.
-        make: function: id -> `Experiment`, for those that are not listed. Raises `UserError` for an unknown id.
-        known: function: id -> whether `make` finds it without importing anything; a file may name only such an id.
-    """
-
-    flag = "--env"
-
-    def __init__(self, listed, make, known):
-        super().__init__(listed)
-        self.make, self.known = make, known
-
-    def __missing__(self, name):
-        return self.make(name)
+    name: str
+    of: Callable[[np.ndarray], Any]  # float array [n] -> float
+    format: str
 
 
-class Variants(dict):
-    """Experiments by name that learn the same game in different ways."""
-
-    flag = "--variant"
+MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
+WIN_RATE = Figure("win rate", lambda scores: np.mean(scores > 0), "{:.0%}")
 
 
-def game_flag(experiments):
-    """The flag that chooses between experiments."""
-    return getattr(experiments, "flag", "--game")
+class Spaces(NamedTuple):
+    """What a network has to fit."""
 
-
-def add_game_argument(parser, experiments, default, meaning):
-    """Add the flag that chooses between experiments, if there is a choice; parsed, it is called `game`."""
-    names, flag = list(experiments), game_flag(experiments)
-    if isinstance(experiments, OpenExperiments):
-        parser.add_argument(
-            flag,
-            dest="game",
-            default=default,
-            metavar="|".join([*names, "ID"]),
-            help=f"{meaning}; a Gymnasium id too",
-        )
-    elif len(names) > 1:
-        parser.add_argument(flag, dest="game", choices=names, default=default, help=meaning)
-    else:
-        parser.set_defaults(game=names[0])
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What the `config.json` of a run says."""
-
-    experiment: str  # the package
-    game: str  # the experiment's name in it
-    preset: str
-    engine: str
-    settings: dict  # of the experiment's `settings_class`
-    versions: dict
-    command: tuple[str, ...]
-    began: str
-
-    def __post_init__(self):
-        check_limits(self)
-
-
-class Choice(NamedTuple):
-    """What a run is known by."""
-
-    game: str
-    preset: str
-    engine: str
-    settings: Any  # an instance of the experiment's `settings_class`
-
-
-def of_run(config, package, experiments, path, named=None):
-    """The experiment of a run and what was chosen for it, from its config. Nothing of that is taken on trust.
-
-    Args:
-        config: what its `config.json` holds, a dict.
-        package: whose run it should be.
-        experiments: of this package, dict of `Experiment` by name.
-        path: of the file, for the complaint.
-        named: the experiment that the person has named, if so; a file alone may not name what has to be imported.
-
-    Returns an `Experiment` and a `Choice`.
-
-    Raises:
-        UserError: if it is the run of another package, or not a config that this program wrote.
-    """
-    if config.get("experiment", package) != package:
-        raise UserError(f"{path}: a run of {config['experiment']!s:.60}; use the commands of that package")
-    held = from_json(RunConfig, config, path)
-    if held.game not in experiments and not (
-        isinstance(experiments, OpenExperiments) and (held.game == named or experiments.known(held.game))
-    ):
-        flag = game_flag(experiments)
-        remedy = f"give {flag} as well" if isinstance(experiments, OpenExperiments) else "choose another run"
-        raise UserError(f"{path}: {flag} {held.game!r:.60} is not known here; {remedy}")
-    experiment = experiments[held.game]
-    for name, known in (("preset", experiment.presets), ("engine", experiment.engines)):
-        if getattr(held, name) not in known:
-            raise UserError(f"{path}: {name} {getattr(held, name)!r:.60} is not known here; choose another run")
-    settings = from_json(experiment.settings_class, held.settings, path)
-    return experiment, Choice(held.game, held.preset, held.engine, settings)
+    observation_shape: tuple[int, ...]
+    num_actions: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +44,13 @@ class Experiment:
     """One game that is learned. Subclasses fill in the methods; nothing here imports Keras until it is called."""
 
     method = "a DQN"  # what learns it
-    engines = ("compiled", "readable")  # the loops that there are; the first one is the default
-    fixed = ()  # names of settings that mean nothing to it, and have no flag
+    engines: ClassVar[tuple[str, ...]] = ("compiled", "readable")  # its loops; the first one is the default
+    fixed: ClassVar[tuple[str, ...]] = ()  # names of settings that mean nothing to it, and have no flag
     panels = None  # the charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones
+    figure = MEAN_SCORE  # what a person watches while it trains
+    draws_actions: ClassVar[bool] = False  # whether its networks put out chances, from which actions can be drawn
     largest_reward = 1.0  # of one step, up or down: values far beyond what it can add up to are a sign of divergence
 
-    package: str  # such as "catch_dqn"; runs go to runs/<package>/
     name: str  # of the game, as --game has it
     title: str  # one line for --help
     presets: dict[str, Settings]  # the first one is the default
@@ -139,13 +58,23 @@ class Experiment:
     unit: str = "games"
 
     @property
+    def first_settings(self):
+        """The settings of its first preset."""
+        return next(iter(self.presets.values()))
+
+    @property
     def settings_class(self):
         """The dataclass of its settings."""
-        return type(next(iter(self.presets.values())))
+        return type(self.first_settings)
 
     def game(self, settings):
         """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
+
+    def spaces(self, settings):
+        """What its networks take and give (`Spaces`)."""
+        game = self.game(settings)
+        return Spaces(tuple(game.observation_shape), game.num_actions)
 
     def env(self, settings, **options):
         """The game as a Gymnasium environment; `options`, such as `max_episode_steps`, go to `gymnasium.make`."""
@@ -157,12 +86,8 @@ class Experiment:
 
     def model(self, settings):
         """A new Q-network, from observations to action values, its weights from `settings.seed`."""
-        learner, num_actions = self.learner(settings), self.game(settings).num_actions
+        learner, num_actions = self.learner(settings), self.spaces(settings).num_actions
         return learner.head(self.network(settings, learner.outputs(num_actions)), num_actions)
-
-    def figure(self):
-        """What a person watches while it trains (`shared.runs.training.Figure`)."""
-        raise NotImplementedError
 
     def evaluate(self, model, settings, episodes, seed):
         """Play greedily. Returns a dict with at least `mean_score`, `ci95` and `episodes`."""
@@ -171,6 +96,24 @@ class Experiment:
     def describe(self, result):
         """What `evaluate` found, as a line or more for people."""
         raise NotImplementedError
+
+    def stage(self):
+        """How it is shown and played by a person (`shared.display.playback.Stage`); None: as any environment is."""
+        return
+
+    def policy(self, model, sampled, seed):
+        """Who plays when a trained agent is shown: observation -> action, the one of highest value.
+
+        Args:
+            model: its network.
+            sampled: draw actions by their chances instead (`draws_actions`).
+            seed: of these draws.
+        """
+        return greedy.greedy_policy(model)
+
+    def trainer(self, settings, engine):
+        """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
+        return self.engine(settings) if engine == "compiled" else self.loop(settings)
 
     def learner(self, settings):
         """What is learned (`shared.dqn.learners.Learner`)."""

@@ -1,7 +1,6 @@
 """From a trainer to a finished run folder: reports, checkpoints, signals. Every experiment trains through here.
 
-A trainer is a `shared.dqn.engine.Engine`, a `shared.dqn.loop.Loop` or whatever else has `start`, `run`, `finished`,
-`export`, `snapshot` and `restore`.
+A trainer is whatever keeps the contract of `shared.runs.trainer.Trainer`.
 """
 
 import contextlib
@@ -17,7 +16,9 @@ import numpy as np
 from shared.errors import HUNG_UP, INTERRUPTED, TERMINATED, UserError, one_line, program, warn
 from shared.nn.backend import execution_facts
 from shared.options import LARGEST, check_limits, from_json, option
+from shared.rollouts.trace import Trace
 from shared.runs import checkpoint
+from shared.runs.experiment import MEAN_SCORE
 from shared.runs.progress import TrainingProgress
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
@@ -27,18 +28,6 @@ ROWS = 2000  # of metrics.csv, about: a long training writes fewer for each call
 WINDOW = 100  # episodes that a trailing figure looks back on
 TOGETHER = 0.1  # seconds: signals so close to the first one are that one, as `timeout` sends it to all of a group
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
-
-
-class Figure(NamedTuple):
-    """The figure a person watches, over the scores of the last episodes."""
-
-    name: str
-    of: object  # function: float array [n] -> float
-    format: str
-
-
-MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
-WIN_RATE = Figure("win rate", lambda scores: np.mean(scores > 0), "{:.0%}")
 
 
 class Outcome(NamedTuple):
@@ -140,7 +129,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     """Train to the end of `settings`, reporting and saving on the way.
 
     Args:
-        trainer: a `shared.dqn.engine.Engine` or a `shared.dqn.loop.Loop`.
+        trainer: what trains (`shared.runs.trainer.Trainer`).
         run: an open `shared.runs.folder.Run`.
         settings: a `shared.dqn.settings.Settings`.
         unit: what an episode is called.
@@ -205,7 +194,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                 },
             )
             limit = largest_reward / (1 - settings.discount) if settings.discount < 1 else np.inf
-            if not warned and trace.largest_target.max() > FAR * limit:
+            if not warned and trace.largest_target is not None and trace.largest_target.max() > FAR * limit:
                 warned = True
                 warn(
                     f"values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
@@ -244,7 +233,7 @@ def _pieces(before, state, trace, last):
         here = slice(rows * i // count, rows * (i + 1) // count)
         to_come = int(trace.ended[here.stop :].sum())
         then = state._replace(steps=first + taken * here.stop // rows, episodes=max(0, int(state.episodes) - to_come))
-        pieces.append((then, type(trace)(*(column[here] for column in trace))))
+        pieces.append((then, Trace(*(None if column is None else column[here] for column in trace))))
     return pieces
 
 
@@ -258,7 +247,7 @@ def _steadier_target(settings):
 def _refuse_infinite(trace, steps_before, settings, run):
     bad = np.flatnonzero(~np.isfinite(trace.loss))
     if len(bad):
-        step = steps_before + int((bad[0] + 1) * settings.games)
+        step = steps_before + int((bad[0] + 1) * settings.num_envs)
         raise UserError(
             f"--learning-rate {settings.learning_rate}: the loss was {trace.loss[bad[0]]} at step {step}; give a "
             f"smaller one. The last checkpoint before it is kept in {run.path}"

@@ -1,0 +1,94 @@
+"""A game of one's own as a program: `python ring.py train`, `play`, `evaluate`, with all that the games here have.
+
+    if __name__ == "__main__":
+        program(Ring(), steps=30_000)
+
+docs/own_game.md walks through it.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.commands.evaluate import evaluate
+from shared.commands.parser import Parser, command
+from shared.commands.play import play
+from shared.commands.train import train
+from shared.dqn.settings import Settings
+from shared.games.contract import Game
+from shared.runs.own import GameExperiment
+from shared.runs.suite import Suite
+
+VERBS = {"train": train, "play": play, "evaluate": evaluate}
+
+
+def program(
+    game: Game,
+    *,
+    network: Callable[..., Any] | None = None,
+    presets: dict[str, dict[str, Any]] | None = None,
+    **settings: Any,
+) -> None:
+    """Run the file that calls this as a program that trains, plays and evaluates a game. Does not return.
+
+    Args:
+        game: the rules (`shared.games.contract.Game`).
+        network: (observation shape, outputs, hidden, seed) -> a Keras model from float32 [B, *shape] to [B, outputs];
+            default: dense layers, and convolutions before them for pictures.
+        presets: more settings by name, each a dict of what it changes in `settings`, for `--preset NAME`.
+        settings: of `shared.dqn.settings.Settings`, by name; what is not given has a default that suits small games.
+    """
+    first = SMALL_GAME | settings
+    named = {"tuned": first} | {name: first | changes for name, changes in (presets or {}).items()}
+    kind = type(game).__name__.lower()
+    experiment = GameExperiment(
+        name=kind,
+        title=type(game).__name__,
+        presets={name: Settings(**values) for name, values in named.items()},
+        rules=game,
+        make_network=network,
+    )
+    called = f"python {sys.argv[0]}"
+
+    def main(argv: list[str]) -> int:
+        return run_suite(argv, Suite(Path(sys.argv[0]).stem, {kind: experiment}, program=called))
+
+    command(main, called)
+
+
+SMALL_GAME = {
+    "episodes": None,
+    "steps": 100_000,
+    "num_envs": 8,
+    "hidden": (64, 64),
+    "learning_rate": 1e-3,
+    "loss": "mse-taken",
+    "discount": 0.99,
+    "epsilon": 1.0,
+    "epsilon_end": 0.02,
+    "epsilon_decay": 10_000,
+    "replay_capacity": 20_000,
+    "batch_size": 64,
+    "learning_starts": 1_000,
+    "train_every": 8,
+    "target_sync": 1_000,
+    "double": True,
+    "time_limit": 1_000,
+}
+
+
+def run_suite(argv: list[str], suite: Suite, default: str | None = None) -> int:
+    """Run `train`, `play` or `evaluate` of a suite, as the first argument says; returns the exit status.
+
+    `default`: what is meant where no verb stands first.
+    """
+    if argv and argv[0] in VERBS:
+        return VERBS[argv[0]](argv[1:], suite)
+    if default and argv[:1] not in (["-h"], ["--help"]):
+        return VERBS[default](argv, suite)
+    called = suite.program or suite.package
+    parser = Parser(called, f"Train an agent, watch it or score it: {called} VERB --help says more.")
+    parser.add_argument("verb", choices=VERBS, help="what to do")
+    parser.parse_args(argv[:1])
+    return 0

@@ -1,0 +1,22 @@
+"""What is told of episodes: one that was played, and what happened in a stretch of training."""
+
+from typing import Any, NamedTuple
+
+
+class Episode(NamedTuple):
+    """One finished episode."""
+
+    score: float  # sum of its rewards
+    length: int  # environment steps
+    loss: float = 0.0  # of the last update in it, 0 if there was none
+    time: Any = None  # where something was learned: how far training had come after it (`shared.dqn.clock.Time`)
+
+
+class Trace(NamedTuple):
+    """What happened in one call of a trainer's `run`, a row for each step of G games side by side."""
+
+    ended: Any  # bool [n, G], an episode ended at this step
+    score: Any  # float32 [n, G], its return; meaningless where none ended
+    length: Any  # int32 [n, G], its length in steps
+    loss: Any  # float32 [n], of the last update by then; 0 where none was made
+    largest_target: Any = None  # float32 [n], max |y| in the batch of that update; None where targets cannot run away
