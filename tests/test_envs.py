@@ -1,5 +1,6 @@
 """What all environments of the project have in common: the end, the time limit, and many games at once."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -12,7 +13,11 @@ from gymnasium.vector import AutoresetMode
 
 import catch_dqn
 import cave_game
+from cartpole_dqn.experiment import EXPERIMENTS as CARTPOLE
 from catch_dqn.envs import CatchBallVectorEnv, CatchVectorEnv
+from catch_dqn.experiment import EXPERIMENTS as BALLS
+from cave_game.experiment import EXPERIMENTS as CAVE
+from shared.commands.play import PlayConfig
 
 ROOT = Path(__file__).parent.parent
 REGISTERED = {"catch_dqn/Catch-v0": None, "catch_dqn/CatchBall8-v0": 500, "catch_dqn/CatchBall16-v0": 500}
@@ -72,6 +77,23 @@ def test_the_time_limit_is_gymnasiums_own(env_id):
     if REGISTERED[env_id]:
         gymnasium.wrappers.TimeAwareObservation(gymnasium.make(env_id), flatten=False)
     assert gymnasium.make(env_id, max_episode_steps=-1).spec.max_episode_steps is None
+
+
+@pytest.mark.parametrize("experiment", [BALLS["catch"], BALLS["ball8"], CAVE["cave"]])
+def test_the_settings_choose_the_time_limit_and_whoever_watches_may_choose_another(experiment):
+    settings = experiment.presets["tutorial"]
+    for limit in (7, None):
+        env = experiment.env(dataclasses.replace(settings, time_limit=limit))
+        assert env.spec.max_episode_steps == limit
+    assert experiment.env(settings, **PlayConfig(time_limit=700).env_options).spec.max_episode_steps == 700
+    assert experiment.env(settings, **PlayConfig().env_options).spec.max_episode_steps == settings.time_limit
+
+
+def test_cartpole_is_trained_with_t5s_limit_and_scored_with_gymnasiums():
+    variant = CARTPOLE["tabular"]
+    settings = variant.presets["tutorial"]
+    assert variant.loop(settings).env.spec.max_episode_steps == settings.time_limit == 200
+    assert variant.env(settings).spec.max_episode_steps == 500
 
 
 # -- many games at once ---------------------------------------------------------------------------------------------
