@@ -11,7 +11,7 @@ EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
 FLOORS = [{"games", "nn"}, {"dqn", "rollouts"}, {"runs", "display", "model_files"}, {"commands"}]
-GROUND = {"errors", "files", "options", "pace"}  # files of `shared/` that everybody uses
+GROUND = {"errors", "files", "machine", "options", "pace"}  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 

@@ -3,7 +3,6 @@
 The memory is a value that the compiled loop carries along, not an object: `add` returns the next one.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import keras
@@ -190,8 +189,3 @@ def sample(replay, added, draws, surprise=None):
 def draws_per_row(prioritized):
     """Uniform numbers that `sample` needs for one row of a batch."""
     return CANDIDATES + 1 if prioritized else 1
-
-
-def physical_bytes():
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
