@@ -13,7 +13,7 @@ GROUPS = Path("/sys/fs/cgroup")
 
 def memory_bytes() -> int:
     """The memory that this process can have: that of the machine, or its control group's limit where that is less."""
-    return min(psutil.virtual_memory().total, *_group_limits())
+    return min([psutil.virtual_memory().total, *_group_limits()])
 
 
 def _group_limits() -> Iterator[int]:
