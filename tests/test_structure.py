@@ -11,7 +11,16 @@ EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
 FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}]
-GROUND = {"errors", "files", "late", "names", "options", "pace", "quiet"}  # files of `shared/` that everybody uses
+GROUND = {
+    "errors",
+    "files",
+    "late",
+    "machine",
+    "names",
+    "options",
+    "pace",
+    "quiet",
+}  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules

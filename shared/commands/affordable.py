@@ -4,6 +4,10 @@ import itertools
 import math
 
 from shared.errors import UserError
+from shared.late import late
+from shared.machine import memory_bytes
+
+architecture = late("shared.model_files.architecture")
 
 NUMBER = 4  # bytes of a float32
 # For each weight of a network that learns: itself (online, target, best), its gradient, two numbers of the optimizer,
@@ -13,13 +17,11 @@ WEIGHTS_WHILE_LEARNING, OUTPUTS_WHILE_LEARNING = 8, 3
 
 def refuse_settings(settings):
     """Raise `UserError` where the hidden layers of the settings have more weights than a network may have."""
-    from shared.model_files.architecture import MAX_WEIGHTS
-
     weights = sum(a * b for a, b in itertools.pairwise(settings.hidden))
-    if weights > MAX_WEIGHTS:
+    if weights > architecture.MAX_WEIGHTS:
         raise UserError(
             f"--hidden {' '.join(map(str, settings.hidden))}: {weights:,} weights between these layers; a network may "
-            f"have {MAX_WEIGHTS:,}; give fewer units"
+            f"have {architecture.MAX_WEIGHTS:,}; give fewer units"
         )
 
 
@@ -34,9 +36,7 @@ def refuse_scoring(model, rows, flag):
 
 
 def _refuse(model, copies, rows, what, remedy):
-    from shared.dqn.replay import physical_bytes
-
     units = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
-    needed, present = NUMBER * (copies * model.count_params() + rows * units), physical_bytes()
+    needed, present = NUMBER * (copies * model.count_params() + rows * units), memory_bytes()
     if needed > present:
         raise UserError(f"{what}: needs {needed / 2**30:.1f} GiB, this machine has {present / 2**30:.1f} GiB; {remedy}")

@@ -19,6 +19,7 @@ from shared.dqn.formulas import epsilon_greedy
 from shared.dqn.priorities import Priorities, Proportional, Uniform
 from shared.dqn.schedules import linear
 from shared.errors import UserError
+from shared.machine import memory_bytes
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_of, copy_weights
@@ -342,7 +343,7 @@ class Engine:
         state = self.game.reset(np, np.zeros((1, self.game.reset_draws), np.float32))
         stored = self._stored(state, np.zeros((1, *self.game.observation_shape), np.float32))
         needed = 2 * memory.size_in_bytes(capacity, stored)  # the call's input and output
-        present = memory.physical_bytes()
+        present = memory_bytes()
         if needed > present:
             raise UserError(
                 f"--replay-capacity {capacity}: needs {needed / 2**30:.1f} GiB, this machine has "

@@ -3,7 +3,6 @@
 The memory is a value that the compiled loop carries along, not an object: `add` returns the next one.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import keras
@@ -126,8 +125,3 @@ def sample(replay, added, slots, weights):
     slots = ops.where(held < batch, ops.minimum(row, held - 1), slots)  # [B]
     weights = ops.where(held < batch, ops.cast(row < held, "float32"), weights)
     return tree.map_structure(lambda column: ops.take(column, slots, axis=0), replay), slots, weights
-
-
-def physical_bytes():
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

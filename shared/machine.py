@@ -1,0 +1,32 @@
+"""What this machine has to give."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+# Linux limits the memory of a container or of a batch job by its control group; other systems have no such files.
+OWN_GROUPS = Path("/proc/self/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
+
+
+def memory_bytes() -> int:
+    """The memory that this process can have: that of the machine, or its control group's limit where that is less."""
+    return min([psutil.virtual_memory().total, *_group_limits()])
+
+
+def _group_limits() -> Iterator[int]:
+    """The limits, in bytes, of the groups that this process is in, and of all around them."""
+    with contextlib.suppress(OSError):
+        for line in OWN_GROUPS.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "":  # version 2
+                folder, name = GROUPS / path.lstrip("/"), "memory.max"
+            elif "memory" in controllers.split(","):  # version 1
+                folder, name = GROUPS / "memory" / path.lstrip("/"), "memory.limit_in_bytes"
+            else:
+                continue
+            for place in (folder, *folder.parents):  # inside a container its own group may be the root
+                with contextlib.suppress(OSError, ValueError):  # not there; "max"
+                    yield int((place / name).read_text())
