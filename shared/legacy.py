@@ -136,7 +136,8 @@ def main(argv=None):
     storage.refuse_existing(arguments.folder)
     model = load_legacy_model(arguments.architecture, arguments.weights)
     written = storage.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
+    shapes = " and ".join(str(tensor.shape[1:]) for tensor in model.inputs)
+    print(f"{shapes} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
     return 0
 
 

@@ -244,8 +244,10 @@ def _image(layer, old, layout):
     """A convolution, a pooling or a padding, which must find the channels where it looks for them."""
     turned = layout.axes == (1, 2, 0) and not any(layout.pieces)
     wanted = turned if old.channels_first is None else old.channels_first
-    if wanted != turned or not (turned or layout.same) or layer.settings.get("activation") == "softmax":
-        raise _CannotTurn(f"{layer.kind} finds its channels in a place that is not supported")
+    if wanted and layout.same:
+        raise _CannotTurn(f"{layer.kind} with the channels first, on data that cannot be turned, is not supported")
+    if wanted != turned or not (turned or layout.same) or (turned and layer.settings.get("activation") == "softmax"):
+        raise _CannotTurn(f"{layer.kind} on channels-first data is not supported")
     converts, shapes = {}, {}
     if turned and layer.kind == "Conv2D" and old.is_keras_1:
         converts[0] = lambda kernel: kernel.transpose(2, 3, 1, 0)
