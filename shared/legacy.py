@@ -130,8 +130,8 @@ def main(argv=None):
     parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
     parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
     arguments = parser.parse_args(argv)
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
-    from shared.nn import backend  # noqa: F401  the backend first, so that TensorFlow stays quiet
 
     storage.refuse_existing(arguments.folder)
     model = load_legacy_model(arguments.architecture, arguments.weights)

@@ -149,6 +149,17 @@ def test_channels_first_screens_before_an_lstm(tmp_path, steps):
     check(load(tmp_path, config, weights), x, ref.dense(hidden, *weights["out"]))
 
 
+def test_screens_at_several_steps_are_no_channels(tmp_path):
+    """Without a convolution nothing says where the channels are, but time steps come first everywhere."""
+    out = k1.layer("Dense", "out", output_dim=2, activation="linear")
+    config = k1.chain((5, 3, 3), k1.each_step("flat", "Flatten"), k1.lstm("lstm", 3, "cpu"), out)
+    arrays = [normal(9, 12, seed=4), normal(3, 12, seed=5), normal(12, seed=6)]
+    weights = {"lstm": k1.lstm_arrays(arrays), "out": [normal(3, 2), normal(2)]}
+    x = states(5, 3, 3)
+    hidden = ref.lstm(x.reshape(4, 5, 9), k1.gates(*arrays), ref.relu, ref.hard_sigmoid_of_keras_1)
+    check(load(tmp_path, config, weights), x, ref.dense(hidden, *weights["out"]))
+
+
 @pytest.mark.parametrize("flatten", ["channels_first", "channels_last"])
 def test_files_of_keras_2_with_channels_first(tmp_path, flatten):
     tf_keras.utils.set_random_seed(3)

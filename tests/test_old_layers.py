@@ -260,6 +260,14 @@ def test_files_of_keras_2_and_3_load(tmp_path, network, version, whole):
     check(model, x, network.numpy(x, weights, version))
 
 
+def test_pixels_as_whole_numbers_are_rescaled(tmp_path):
+    state = keras.Input((3, 3, 1), dtype="uint8")
+    old = keras.Model(state, keras.layers.Rescaling(1 / 255, name="scale")(state))
+    model = legacy.load_legacy_model(*keras_files(old, tmp_path, whole=True))
+    x = np.random.default_rng(1).integers(0, 256, (4, 3, 3, 1)).astype("uint8")
+    check(model, x, x / 255)
+
+
 @pytest.mark.parametrize("form", ["yaml", "json"])
 @pytest.mark.parametrize("network", NETWORKS)
 def test_files_of_keras_1_load_and_become_ours(tmp_path, network, form):
