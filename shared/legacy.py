@@ -12,7 +12,6 @@ from pathlib import Path
 from shared.errors import UserError
 
 LAMBDA = "Lambda"
-IMAGE_LAYERS = ("Convolution2D", "Conv2D", "MaxPooling2D", "Flatten", "Add", "Subtract", "Multiply")
 
 
 def load_legacy_model(architecture_path, weights_path=None):
@@ -29,7 +28,7 @@ def load_legacy_model(architecture_path, weights_path=None):
     Raises `UserError` naming the file, and the layer where there is one, when it cannot be loaded.
     """
     from shared import files, storage
-    from shared.model_files import architecture, hdf5, keras_config, safe_yaml
+    from shared.model_files import architecture, channels, hdf5, keras_config, safe_yaml
 
     stored = None
     data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
@@ -48,10 +47,10 @@ def load_legacy_model(architecture_path, weights_path=None):
         raise UserError(f"{weights_path}: written under Theano, which flips kernels and pads otherwise; not supported")
 
     kept = without_losses(whole, architecture_path)
-    described, first = channels_last(kept, architecture_path)
+    described, places = channels.channels_last(kept, architecture_path)
     model = architecture.build(described, architecture_path)
-    targets = _targets(model, kept, described, first, architecture_path)
-    pairs = _pair(model, targets, whole, stored)
+    pairs = _pair(model, _targets(model, places), whole, stored)
+    channels.check_statistics(kept, pairs, weights_path)
     storage.assign(storage.stage(pairs, weights_path))
     return model
 
@@ -92,88 +91,19 @@ def without_losses(graph, path):
     return graph._replace(layers=kept, outputs=tuple(outputs))
 
 
-def channels_last(graph, path):
-    """The architecture of a graph with its images as (rows, columns, channels).
-
-    Returns an `architecture.Architecture` and whether the images were (channels, rows, columns).
-    """
-    from shared.model_files import keras_config
-    from shared.model_files.architecture import Architecture
-
-    layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
-    stated = {
-        layer.channels_first: layer.name
-        for layer in reversed(graph.layers)
-        if layer.class_name not in ("Flatten", "InputLayer") and layer.channels_first is not None
-    }
-    if len(stated) > 1:
-        raise UserError(f"{path}: layers {stated[True]} and {stated[False]} differ in where the channels are")
-    shapes = [layer.settings["shape"] for layer in layers if layer.kind == "InputLayer"]
-    # Without a convolution nothing says where the channels are; screens are square, so the odd one out is they.
-    first = next(iter(stated), any(len(shape) == 3 and shape[0] != shape[1] == shape[2] for shape in shapes))
-    for layer in layers:
-        shape = layer.settings.get("shape", ())
-        users = [user for user in layers if layer.name in user.inputs]
-        if len(shape) == 3 and first:
-            layer.settings["shape"] = (*shape[1:], shape[0])
-        elif len(shape) == 2 and all(user.kind == "Flatten" for user in users):
-            layer.settings["shape"] = (*shape, 1)
-    return Architecture(tuple(layers), graph.outputs, graph.sequential), first
-
-
-def _targets(model, graph, described, first, path):
-    """Where each stored array goes, by layer: kernels of Keras 1 turned, rows after a channels-first Flatten reordered.
-
-    Args:
-        model: the new model.
-        graph: the layers of the old one that it is made of.
-        described: those of the new one.
-        first: whether the old one's images were (channels, rows, columns).
-        path: for messages.
-
-    Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
-    """
-    from shared.model_files.architecture import in_order, output_shapes
+def _targets(model, places):
+    """Where each array of the file goes, by layer: `storage.Target` for what `channels.Stored` says of each."""
+    from shared.model_files.channels import Columns
     from shared.storage import Target
 
-    targets = {}
-    orders = {}  # layer whose output is a flattened (channels, rows, columns) -> that shape
-    shapes = output_shapes(described, path)
-    by_name = {layer.name: layer for layer in graph.layers}
-    for layer in (by_name[new.name] for new in in_order(described, path) if new.inputs):
-        made, shape = model.get_layer(layer.name), shapes[layer.inputs[0]]
-        weights = [Target(variable) for variable in made.weights]
-        turned = first and len(shape) == 3  # the input was (channels, rows, columns)
-        order = next((orders[name] for name in layer.inputs if name in orders), None)
-        elementwise = layer.class_name in ("Activation", "Dropout") and layer.config.get("activation") != "softmax"
-        # Keras 1 flattens an array as it lies; Keras 2, where Flatten says channels_first, as if channels came last.
-        if turned and layer.class_name == "Flatten" and layer.channels_first is not True:
-            orders[layer.name] = (shape[2], shape[0], shape[1])
-        elif order and elementwise:
-            orders[layer.name] = order
-        elif order and layer.class_name == "Dense":
-            weights[0] = Target(made.kernel, convert=_reordered(order))
-        elif order or (turned and not elementwise and layer.class_name not in IMAGE_LAYERS):
-            raise UserError(f"{path}: layer {layer.name}: {layer.class_name} on channels-first data is not supported")
-        if layer.is_keras_1 and first:
-            rows, columns, channels, filters = made.kernel.shape
-            weights[0] = Target(made.kernel, (filters, channels, rows, columns), _turned)
-        if weights:
-            targets[layer.name] = weights
-    for name in graph.outputs:
-        if name in orders or (first and len(shapes[name]) == 3):
-            raise UserError(f"{path}: layer {name}: the output is channels-first data, which is not supported")
-    return targets
+    def target(variable, place):
+        part = variable if place.columns is None else Columns(variable, place.columns)
+        return Target(part, place.shape, place.convert)
 
-
-def _turned(kernel):
-    """A kernel of Keras 1, (filters, channels, rows, columns), as (rows, columns, channels, filters)."""
-    return kernel.transpose(2, 3, 1, 0)
-
-
-def _reordered(order):
-    """Rows of a Dense kernel from (channels, rows, columns) to (rows, columns, channels)."""
-    return lambda kernel: kernel.reshape(*order, -1).transpose(1, 2, 0, 3).reshape(kernel.shape)
+    return {
+        name: [target(model.get_layer(name).weights[place.weight], place) for place in listed]
+        for name, listed in places.items()
+    }
 
 
 def _pair(model, targets, whole, stored):
@@ -200,13 +130,14 @@ def main(argv=None):
     parser.add_argument("weights", type=path_name, nargs="?", help="HDF5 file (not needed for a whole model)")
     parser.add_argument("folder", type=path_name, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
     arguments = parser.parse_args(argv)
+    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
-    from shared.nn import backend  # noqa: F401  the backend first, so that TensorFlow stays quiet
 
     storage.refuse_existing(arguments.folder)
     model = load_legacy_model(arguments.architecture, arguments.weights)
     written = storage.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
+    shapes = " and ".join(str(tensor.shape[1:]) for tensor in model.inputs)
+    print(f"{shapes} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
     return 0
 
 

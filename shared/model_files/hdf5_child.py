@@ -10,7 +10,8 @@ It knows the two layouts that Keras writes:
   layer with an attribute `weight_names`, datasets of those names in it. `model.save("x.h5")` is the same inside a group
   `model_weights`, with attributes `model_config` and `training_config` on the root. The optimizer's variables, where
   saved, are in a group `optimizer_weights` on the root.
-- *v3* (`x.weights.h5` of Keras 3): groups `layers/<kind of layer>_<number>/vars` with datasets `0`, `1`, ...
+- *v3* (`x.weights.h5` of Keras 3): groups `layers/<kind of layer>_<number>/vars` with datasets `0`, `1`, ...; those of
+  an LSTM are in its group `cell`, those of a TimeDistributed in its group `layer`.
 """
 
 import contextlib
@@ -85,9 +86,10 @@ def _v3_layers(group):
         raise Refused(f"holds {len(group)} layers, more than {MAX_LAYERS}")
     layers = []
     for name in group:
-        layer = _group(group, name)
-        variables = _group(layer, "vars") if _has(layer, "vars") else {}
-        datasets = [(str(number), _dataset(variables, str(number))) for number in range(len(variables))]
+        layer, datasets = _group(group, name), []
+        for part in [layer, *(_group(layer, inner) for inner in ("cell", "layer") if _has(layer, inner))]:
+            variables = _group(part, "vars") if _has(part, "vars") else {}
+            datasets += [(str(number), _dataset(variables, str(number))) for number in range(len(variables))]
         if datasets:
             layers.append((name, datasets))
     return layers

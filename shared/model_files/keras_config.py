@@ -1,12 +1,15 @@
 """What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
 
+import itertools
 from typing import Any, NamedTuple
 
 from shared.errors import UserError
+from shared.model_files import keras_settings
 from shared.model_files.architecture import make_layer
 
 CHANNELS_FIRST = {"th": True, "channels_first": True, "tf": False, "channels_last": False}
 RENAMED = {"Convolution2D": "Conv2D"}
+KERAS_1 = {"nb_filter", "inner_activation", "mode"}  # settings that later versions do not have
 # What a layer is called for in Keras 2 and 3, and what Keras 1 called it.
 SETTINGS = {
     "Dense": {"units": "output_dim", "activation": "activation", "use_bias": "bias"},
@@ -18,6 +21,25 @@ SETTINGS = {
         "use_bias": "bias",
     },
     "MaxPooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
+    "AveragePooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
+    "GlobalAveragePooling2D": {"keepdims": "keepdims"},
+    "ZeroPadding2D": {"padding": "padding"},
+    "BatchNormalization": {key: key for key in ("axis", "momentum", "epsilon", "center", "scale")},
+    "LayerNormalization": {key: key for key in ("axis", "epsilon", "center", "scale")},
+    "LSTM": {
+        "units": "output_dim",
+        "activation": "activation",
+        "recurrent_activation": "inner_activation",
+        "use_bias": "use_bias",
+        "return_sequences": "return_sequences",
+        "dropout": "dropout_W",
+        "recurrent_dropout": "dropout_U",
+    },
+    "Rescaling": {"scale": "scale", "offset": "offset"},
+    "LeakyReLU": {"negative_slope": "alpha"},
+    "ReLU": {key: key for key in ("max_value", "negative_slope", "threshold")},
+    "Reshape": {"target_shape": "target_shape"},
+    "Permute": {"dims": "dims"},
     "Activation": {"activation": "activation"},
     "Dropout": {"rate": "p"},
     "Concatenate": {"axis": "axis"},
@@ -34,6 +56,14 @@ NEUTRAL = {
     "noise_shape": (None,),
     "normalize": (False,),
     "mask_zero": (False,),
+    "stateful": (False,),
+    "return_state": (False,),
+    "go_backwards": (False,),
+    "time_major": (False,),
+    "renorm": (False,),
+    "rms_scaling": (False,),
+    "virtual_batch_size": (None,),
+    "adjustment": (None,),
 }
 
 
@@ -44,16 +74,26 @@ class KerasLayer(NamedTuple):
     class_name: str
     config: dict[str, Any]
     inputs: tuple[str, ...]
+    keras_3: bool = False  # whether Keras 3 wrote it
 
     @property
     def is_keras_1(self):
-        """Whether Keras 1 wrote it, which keeps the kernels of `th` convolutions in another order."""
-        return "nb_filter" in self.config
+        """Whether Keras 1 wrote it, which keeps the weights of some layers in another order."""
+        return not KERAS_1.isdisjoint(self.config)
 
     @property
     def channels_first(self):
         """True or False where the layer says how its images lie, else None."""
-        return CHANNELS_FIRST.get(str(self.config.get("data_format", self.config.get("dim_ordering"))))
+        layer = self.each_step or self
+        return CHANNELS_FIRST.get(str(layer.config.get("data_format", layer.config.get("dim_ordering"))))
+
+    @property
+    def each_step(self):
+        """What a `TimeDistributed` does at each time step; None for other layers, or where it does not say it."""
+        inner = self.config.get("layer") if self.class_name == "TimeDistributed" else None
+        if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
+            return None
+        return KerasLayer(self.name, str(inner.get("class_name")), inner["config"], self.inputs, self.keras_3)
 
 
 class Graph(NamedTuple):
@@ -73,39 +113,38 @@ def parse(document, path):
 
     Returns a `Graph`. Raises `UserError` when it is no Keras model, or one of a form that we do not know.
     """
-    kind, config = document.get("class_name"), document.get("config")
-    if kind == "Sequential":
-        return _sequential(config, path)
-    if kind in ("Model", "Functional") and isinstance(config, dict):
-        return _functional(config, path)
-    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
+    graph = _model(document, path)
+    keras_3 = any(_is_keras_3(layer.config) for layer in graph.layers)
+    return graph._replace(layers=tuple(layer._replace(keras_3=keras_3) for layer in graph.layers))
 
 
 def plain_layer(layer, path):
     """A `KerasLayer` as an `architecture.Layer`, as if channels came last (see `KerasLayer.channels_first`)."""
     kind, config = RENAMED.get(layer.class_name, layer.class_name), layer.config
     where = f"{path}: layer {layer.name}"
+    if kind == "Merge":
+        kind, config = keras_settings.merge(config, where)
     for key, neutral in NEUTRAL.items():
         if key in config and config[key] not in neutral:
             raise UserError(f"{where}: {key} {config[key]!r:.60} is not supported")
     dtype = config.get("dtype", "float32")
     while isinstance(dtype, dict):  # a policy of Keras 3
         dtype = dtype.get("name", dtype.get("config"))
-    if dtype not in ("float32", None):
+    if dtype not in ("float32", None) and (kind, dtype) != ("InputLayer", "uint8"):
         raise UserError(f"{where}: dtype {dtype!r:.60} is not supported, only float32")
     settings = {
         key: config[key] if key in config else config[old]
         for key, old in SETTINGS.get(kind, {}).items()
         if key in config or old in config
     }
-    if settings.get("activation", "") is None:
-        settings["activation"] = "linear"
-    if kind == "Conv2D":
-        settings["kernel_size"] = config.get("kernel_size", [config.get("nb_row"), config.get("nb_col")])
-    if kind == "MaxPooling2D" and settings.get("strides") is None:
-        settings["strides"] = settings.get("pool_size")
+    keras_settings.adjust(kind, settings, config, layer.keras_3, where)
     if kind == "InputLayer":
         settings["shape"] = _input_shape(config, where)
+    if kind == "TimeDistributed":
+        if layer.each_step is None:
+            raise UserError(f"{where}: does not say which layer it is made of; choose another file")
+        inner = plain_layer(layer.each_step, path)
+        settings["layer"] = {"class": inner.kind, **inner.settings}
     return make_layer(kind, layer.name, layer.inputs, settings, path)
 
 
@@ -116,6 +155,33 @@ def _input_shape(config, where):
     return shape[1:]
 
 
+def _model(document, path):
+    kind, config = document.get("class_name"), document.get("config")
+    if kind == "Sequential":
+        return _sequential(config, path)
+    if kind in ("Model", "Functional") and isinstance(config, dict):
+        return _functional(config, path)
+    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
+
+
+def _is_keras_3(config):
+    """Whether a layer's configuration has what only Keras 3 writes: `batch_shape`, or a `DTypePolicy`."""
+    dtype = config.get("dtype")
+    return "batch_shape" in config or (isinstance(dtype, dict) and dtype.get("class_name") == "DTypePolicy")
+
+
+def _merged(layers, path):
+    """A Sequential of Keras 1 that begins with a `Merge` of models: the layers of these, then its own."""
+    branches, merge = [], layers[0]
+    for item in _list(merge.config.get("layers"), path, f"the layers of {merge.name}"):
+        is_model = isinstance(item, dict) and item.get("class_name") in ("Sequential", "Model", "Functional")
+        branches.append(_model(item, path) if is_model else _sequential([item], path))
+    chain = [layer._replace(inputs=(before.name,)) for before, layer in itertools.pairwise(layers)]
+    merge = merge._replace(inputs=tuple(name for branch in branches for name in branch.outputs))
+    layers = [*(layer for branch in branches for layer in branch.layers), merge, *chain]
+    return Graph(tuple(layers), (layers[-1].name,), False)
+
+
 def _sequential(config, path):
     """A chain. In Keras 1 and early 2 its configuration is the list itself, and the first layer tells the input."""
     stack = config.get("layers") if isinstance(config, dict) else config
@@ -123,6 +189,8 @@ def _sequential(config, path):
     if not layers:
         raise UserError(f"{path}: a model without layers; choose another file")
     first = layers[0]
+    if first.class_name == "Merge":
+        return _merged(layers, path)
     if first.class_name != "InputLayer":
         shape = first.config.get("batch_input_shape")
         if shape is None and isinstance(config, dict):
