@@ -199,6 +199,11 @@ def record(path, env, policy, *, episodes, fps, seed):
     return played
 
 
+def animation(env, policy, *, episodes, fps, seed):
+    """The bytes of the GIF that `record` would write."""
+    return _gif(_frames(env, policy, episodes, seed, []), fps)
+
+
 def check_recording(path):
     """Raise the `UserError` of `record`, as far as it can be known before a game is played."""
     if Path(path).suffix.lower() not in ENCODERS:

@@ -208,6 +208,10 @@ class Run:
             warn(f"{path}: {damaged} rows are damaged and left out")
         return rows
 
+    def save(self, number, arrays, facts):
+        """Write a checkpoint (`shared.runs.checkpoint.save`)."""
+        checkpoint.save(self.path, number, arrays, facts)
+
     def finish(self, summary):
         """Write `summary.json` and remove the checkpoints."""
         self.write_json(SUMMARY, summary)

@@ -68,3 +68,19 @@ class TrainingProgress:
     def say(self, line):
         """Print a line that stays, above the bar."""
         self._console.print(line, soft_wrap=True, markup=False)
+
+
+class Silence:
+    """Shows nothing; as a `TrainingProgress` is used."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, done, figures):
+        """Nothing."""
+
+    def say(self, line):
+        """Nothing."""

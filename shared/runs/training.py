@@ -19,7 +19,7 @@ from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
 from shared.runs import checkpoint
 from shared.runs.experiment import MEAN_SCORE
-from shared.runs.progress import TrainingProgress
+from shared.runs.progress import Silence, TrainingProgress
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
 SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
@@ -39,11 +39,14 @@ class Outcome(NamedTuple):
 
 
 class Stopped(Exception):
-    """Training was interrupted by a signal and has been saved; `status` is the exit status that says so."""
+    """Training was interrupted by a signal and has been saved.
 
-    def __init__(self, status):
+    `status` is the exit status that says so, `outcome` what training had come to.
+    """
+
+    def __init__(self, status, outcome):
         super().__init__(status)
-        self.status = status
+        self.status, self.outcome = status, outcome
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,17 +128,18 @@ class _Signals:
                     os._exit(SIGNALS[number[0]])
 
 
-def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_reward=1.0, resume=False):
+def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_reward=1.0, resume=False, show=True):
     """Train to the end of `settings`, reporting and saving on the way.
 
     Args:
         trainer: what trains (`shared.runs.trainer.Trainer`).
-        run: an open `shared.runs.folder.Run`.
+        run: an open `shared.runs.folder.Run`, or `shared.runs.notes.Notes`.
         settings: a `shared.dqn.settings.Settings`.
         unit: what an episode is called.
         figure: what a person watches.
         largest_reward: largest |reward| of one step, to notice values that have run away.
         resume: go on from the run's newest checkpoint.
+        show: how far training is.
 
     Returns an `Outcome`. The trained model is `trainer.export()`.
 
@@ -156,12 +160,12 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
             "metrics_size": run.sync_metrics(),
             "execution": execution_facts(),
         }
-        checkpoint.save(run.path, int(state.steps), arrays, facts)
+        run.save(int(state.steps), arrays, facts)
 
     if not resume:
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
-    progress = _progress(settings, unit, state)
+    progress = _progress(settings, unit, state) if show else Silence()
     with _Signals(progress.say, run.path) as signals, progress:
         while not trainer.finished(state):
             before = state
@@ -202,7 +206,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
                 )
             if signals.status is not None:
                 save()
-                raise Stopped(signals.status)
+                raise Stopped(signals.status, Outcome(scores, int(state.steps), time.monotonic() - began))
             if time.monotonic() - saved > max(CHECKPOINT_SECONDS, saving / SAVING_SHARE):
                 due = time.monotonic()
                 save()

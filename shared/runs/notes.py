@@ -1,0 +1,40 @@
+"""What a training leaves in memory, where nothing is to be kept on disk."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+class Notes:
+    """Stands in for a `shared.runs.folder.Run`: the rows of metrics stay in memory, and there are no checkpoints."""
+
+    path = None
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Keep one row."""
+        self.rows.append({name: float(value) for name, value in row.items()})
+
+    def sync_metrics(self) -> int:
+        """Nothing is on disk."""
+        return 0
+
+    def save(self, number: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        """Nothing is kept."""
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """How a training went."""
+
+    scores: np.ndarray  # float32 [episodes], the return of every episode
+    rows: list[dict[str, float]]  # what was reported on the way: steps, episodes, score, loss, epsilon, seconds
+    steps: int  # environment steps
+    seconds: float
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """One column of the rows, as `history["loss"]`."""
+        return np.array([row[name] for row in self.rows])
