@@ -1,0 +1,252 @@
+"""What a stranger does without opening the house: a game, a learner, an environment, ten lines of Python."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from keras import ops
+
+from shared.dqn.env_loop import EnvLoop
+from shared.dqn.env_memory import EnvMemory
+from shared.learn import DQN
+from shared.rollouts import env_state
+from shared.runs.own import ANY_ENV, any_env
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def code_of(page):
+    """The first Python block of a page."""
+    return re.search(r"```python\n(.*?)```", (DOCS / page).read_text(), re.S)[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the files of both pages."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "ring.py").write_text(code_of("own_game.md"))
+    (folder / "sarsa.py").write_text(code_of("own_learner.md"))
+    return folder
+
+
+def run(folder, *words, status=0):
+    """What a Python program in a folder prints."""
+    env = os.environ | {"PYTHONPATH": str(DOCS.parent)}  # as if the project were installed
+    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=env)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def test_the_pages_are_short(folder):
+    assert len((folder / "ring.py").read_text().splitlines()) <= 60
+    assert len((folder / "sarsa.py").read_text().splitlines()) <= 80
+
+
+def test_a_game_of_ones_own_is_checked_trained_played_and_scored(folder):
+    run(folder, "-m", "shared.games.check", "ring:Ring")
+    trained = run(folder, "ring.py", "train", "--steps", "12000", "--out", "my run")
+    assert "watch it: python ring.py play --weights 'my run/game_weights.h5'" in trained
+    assert {path.name for path in (folder / "my run").iterdir()} >= {"config.json", "curve.png", "model.yaml"}
+    assert (
+        float(
+            re.search(r"mean return (\S+)", run(folder, "ring.py", "evaluate", "--weights", "my run/game_weights.h5"))[
+                1
+            ]
+        )
+        > 0.7
+    )
+    assert "return" in run(folder, "ring.py", "play", "--episodes", "1", *weights)
+
+
+def test_a_learner_of_ones_own_is_found_by_its_name(folder):
+    run(folder, "sarsa.py", "train", "--steps", "2000", "--out", "sarsa")
+    wrong = run(folder, "sarsa.py", "train", "--learner", "sarsa", status=2)
+    assert (
+        "python sarsa.py: --learner sarsa: unknown; choose one of dqn, quantile, categorical, expected-sarsa" in wrong
+    )
+
+
+def test_ten_lines_of_python(folder, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(folder))
+    from ring import Ring
+
+    agent = DQN(Ring(), steps=8000)
+    history = agent.fit(verbose=False)
+    assert history.steps == 8000
+    assert len(history["loss"]) == len(history.rows) > 3
+    result = agent.evaluate(episodes=50)
+    assert result["mean_score"] > 0.6
+    agent.save(tmp_path / "ring.h5")
+    other = DQN(Ring(), steps=8000, seed=1)
+    other.load(tmp_path / "ring.h5")
+    assert other.evaluate(episodes=50) == result
+    agent.play(gif=tmp_path / "ring.gif")
+    assert (tmp_path / "ring.gif").read_bytes().startswith(b"GIF")
+
+
+# -- the loop for environments that are not ours ----------------------------------------------------------------------
+
+
+def small(**changes):
+    """An environment's loop that learns soon."""
+    options = {"steps": 600, "num_envs": 4, "learning_starts": 100, "train_every": 4, "batch_size": 16}
+    options |= {"replay_capacity": 400, "target_sync": 50, "hidden": (16,), "epsilon_decay": 200, "n_step": 3}
+    return dataclasses.replace(ANY_ENV, **options | changes)
+
+
+def trained(loop, time):
+    """Train to the end; returns the weights."""
+    while not loop.finished(time):
+        time, _ = loop.run(time)
+    return loop.export().get_weights()
+
+
+def test_a_memory_of_frames_holds_what_a_plain_list_holds():
+    """Two environments, episodes of 3 and 5 steps, the second kind cut; memory of 12 transitions goes round."""
+    space = gymnasium.spaces.Box(0, 255, (1,), np.uint8)
+    memory, plain = EnvMemory(12, 2, space, n_step=2, discount=0.5), []
+    clock, seen = [0, 0], np.array([[0], [100]], np.uint8)
+    memory.start(seen)
+    for step in range(20):
+        clock = [c + 1 for c in clock]
+        terminated, truncated = np.array([clock[0] == 3, False]), np.array([False, clock[1] == 5])
+        after, final = seen + 1, {}
+        for game in np.flatnonzero(terminated | truncated):
+            final[int(game)] = after[game].copy()
+            after[game] = seen[game] + 10
+            clock[game] = 0
+        reward = np.array([step, -step], np.float32)
+        memory.add(np.array([0, 1]), reward, terminated, truncated, after, final)
+        plain.append((seen, reward, terminated, truncated, {**{g: after[g] for g in (0, 1)}, **final}))
+        seen = after
+    count = memory.held
+    assert count == 12
+    batch = memory.sample((np.arange(count) + 0.5) / count)
+    for i in range(count):
+        step, game = 20 - 6 + i // 2, i % 2
+        seen, reward, terminated, truncated, then = plain[step]
+        total, discount, last = reward[game], 0.5 * (not terminated[game]), then[game]
+        if step < 19 and not (terminated[game] or truncated[game]):
+            _, more, ends, _, then = plain[step + 1]
+            total, discount, last = total + 0.5 * more[game], 0.25 * (not ends[game]), then[game]
+        assert batch.s_tm1[i] == seen[game]
+        assert (batch.r_t[i], batch.discount_t[i]) == (total, discount)
+        assert batch.s_tm1.dtype == batch.s_t.dtype == np.uint8
+        if discount:
+            assert batch.s_t[i] == last
+
+
+def test_a_cut_and_resumed_training_equals_an_unbroken_one():
+    whole = any_env("CartPole-v1").trainer(small(), "vector")
+    expected = trained(whole, whole.start())
+    first = any_env("CartPole-v1").trainer(small(), "vector")
+    first.block = 60
+    time, _ = first.run(first.start())
+    arrays = {name: array.copy() for name, array in first.snapshot(time).items()}
+    second = any_env("CartPole-v1").trainer(small(), "vector")
+    for ours, theirs in zip(trained(second, second.restore(arrays)), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_environment_that_cannot_be_saved_begins_its_episodes_anew():
+    loop = any_env("LunarLander-v3").trainer(small(steps=200), "vector")
+    assert not loop.can_be_saved
+    loop.block = 30
+    time, _ = loop.run(loop.start())
+    other = any_env("LunarLander-v3").trainer(small(steps=200), "vector")
+    time = other.restore(loop.snapshot(time))
+    assert int(time.steps) == 120
+    assert (other.length == 0).all()
+    trained(other, time)
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
+def test_classic_control_is_saved_to_the_bit(name):
+    ours, theirs, rng = gymnasium.make(name), gymnasium.make(name), np.random.default_rng(0)
+    ours.reset(seed=3)
+    for _ in range(5):
+        ours.step(int(rng.integers(2)))
+    theirs.reset(seed=4)
+    env_state.load(theirs, env_state.save(ours))
+    for _ in range(300):
+        action = int(rng.integers(2))
+        one, other = ours.step(action), theirs.step(action)
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:4] == other[1:4]
+        if one[2] or one[3]:
+            np.testing.assert_array_equal(ours.reset()[0], theirs.reset()[0])
+
+
+class Pictures(gymnasium.Env):
+    """A picture of bytes, bright on the left or on the right; pushing to the bright side is worth 1."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (16, 16, 1), np.uint8)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def _picture(self):
+        self.side = int(self.np_random.integers(2))
+        picture = np.zeros((16, 16, 1), np.uint8)
+        picture[:, 8 * self.side : 8 * self.side + 8] = 255
+        return picture
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self._picture(), {}
+
+    def step(self, action):
+        reward = float(action == self.side)
+        self.steps += 1
+        return self._picture(), reward, self.steps == 5, False, {}
+
+
+def test_pictures_of_bytes_are_learned_from():
+    gymnasium.register("own/Pictures-v0", Pictures, max_episode_steps=5)
+    experiment = any_env("own/Pictures-v0")
+    settings = small(steps=1500, discount=0.0, hidden=(16,), learning_rate=3e-3, learning_rate_decay=0, n_step=1)
+    loop = experiment.trainer(settings, "vector")
+    trained(loop, loop.start())
+    assert loop.memory.seen.dtype == np.uint8
+    assert experiment.evaluate(loop.export(), settings, 20, 0)["mean_score"] == 5.0
+
+
+def test_updates_of_the_vector_loop_are_those_of_the_learner():
+    """One update on one batch, against the learner's loss and plain Keras."""
+    experiment, settings = any_env("CartPole-v1"), small(num_envs=4, learning_rate_decay=0, optimizer="sgd")
+    loop = experiment.trainer(settings, "vector")
+    assert isinstance(loop, EnvLoop)
+    time = loop.start()
+    while time.steps < 100:
+        time, _ = loop._step(time)
+    draws = np.random.default_rng(0)
+    batch = loop.memory.sample(np.random.default_rng(0).random(16))
+    model = loop.model
+    before = [w.copy() for w in model.get_weights()]
+    loss, _ = loop._replay(1, draws)
+    targets = loop.learner.targets(batch)
+    model.set_weights(before)
+    rows, _ = loop.learner.loss(batch, ops.convert_to_tensor(targets))
+    assert loss == pytest.approx(float(ops.mean(rows)), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--env", "Nowhere-v0"], "--env Nowhere-v0: "),
+        (["--env", "Pendulum-v1"], "choose a task with actions 0, 1, 2"),
+        (["--env", "CartPole-v1", "--prioritized"], "--prioritized: only games that are compiled can do this"),
+        (["--help-me"], "--help-me: unknown argument"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(words, complaint):
+    from shared.dqn.__main__ import main
+    from shared.errors import UserError
+
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        main(words)
