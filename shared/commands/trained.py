@@ -60,10 +60,10 @@ def load_trained(arguments, package, experiments):
     else:
         experiment = experiments[game or next(iter(experiments))]
         settings = next(iter(experiment.presets.values()))
-    affordable.refuse_settings(settings)
     import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
 
+    affordable.refuse_settings(settings)
     model = experiment.model(settings)
     storage.load_weights(model, weights)
     return Trained(experiment, settings, model, weights)
