@@ -60,7 +60,7 @@ def read_bytes(path, limit):
                 raise IsADirectoryError(errno.EISDIR, "is a directory")
             if not stat.S_ISREG(status.st_mode):
                 raise UserError(f"{path}: not a regular file; give the path of a file")
-            data = file.read(limit + 1)
+            data = file.read((min(limit, status.st_size) or limit) + 1)  # what says 0 may hold more, in /proc
     except OSError as error:
         raise user_error(path, error) from None
     except ValueError:  # a NUL byte in the path

@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 import cartpole_dqn
-from cartpole_dqn import by_hand, compare, evaluate, play, run, train
+from cartpole_dqn import by_hand, compare, evaluate, play, run, stage, train
 from cartpole_dqn.agent import best_of
 from cartpole_dqn.experiment import EXPERIMENTS, LESSONS
 from cartpole_dqn.neural import Network
@@ -363,9 +363,8 @@ def test_run_prints_each_step_and_records(capsys):
 def test_compare_trains_each_variant_once_and_draws(monkeypatch, capsys):
     made = []
 
-    def train_once(out, package, experiments, flags, seed):
-        assert experiments is EXPERIMENTS
-        made.append((str(out), package, flags, seed))
+    def train_once(out, suite, flags, seed):
+        made.append((str(out), suite.package, flags, seed))
         metrics = [{"steps": 100 * i, "episodes": i, "score": i * (seed + 1), "loss": 1.0} for i in range(1, 20)]
         return metrics, {
             "episodes": 100, "mean_score": 300 + seed, "mean_score_200": 150.0, "steps": 1900, "seconds": 2.5,
@@ -394,19 +393,19 @@ def test_compare_refuses_a_run_of_other_settings():
 
 
 def test_the_scene_in_the_terminal():
-    upright = play.scene((0.0, 0.0, 0.0, 0.0))
-    assert set(np.unique(upright)) == {play.AIR, play.TRACK_CELL, play.CART, play.POLE}
+    upright = stage.scene((0.0, 0.0, 0.0, 0.0))
+    assert set(np.unique(upright)) == {play.AIR, play.TRACK_CELL, play.CART, stage.POLE}
     np.testing.assert_array_equal(upright, upright[:, ::-1])
-    rows, columns = np.nonzero(play.scene((1.0, 0.0, 0.2, 0.0)) == play.POLE)
+    rows, columns = np.nonzero(stage.scene((1.0, 0.0, 0.2, 0.0)) == stage.POLE)
     assert (
         columns[rows.argmin()] > columns[rows.argmax()] > play.COLUMNS // 2
     )  # leans to the right, right of the middle
-    play.scene((2.5, 0.0, 0.3, 0.0))  # beyond the edge
-    play.scene((-2.5, 0.0, -0.3, 0.0))
+    stage.scene((2.5, 0.0, 0.3, 0.0))  # beyond the edge
+    stage.scene((-2.5, 0.0, -0.3, 0.0))
 
 
 def test_a_person_pushes_the_way_of_the_last_key():
-    hands = play.Push()
+    hands = stage.Push()
     hands.begin()
     assert not hands.ready()
     hands.keys = ["KEY_RIGHT"]

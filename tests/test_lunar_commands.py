@@ -167,8 +167,7 @@ def test_playing_records_a_small_animation(run, tmp_path, capsys):
 def test_playing_draws_actions_or_takes_the_likeliest(run, capsys):
     model = EXPERIMENTS["cartpole"].model(EXPERIMENTS["cartpole"].presets["tutorial"])
     observation = np.float64([0.0, 0.1, 0.02, 0.1])
-    greedy = play.one_at_a_time(model, sampled=False, seed=0)
-    sampled = play.one_at_a_time(model, sampled=True, seed=0)
+    greedy, sampled = (EXPERIMENTS["cartpole"].policy(model, sampled=drawn, seed=0) for drawn in (False, True))
     assert {greedy(observation) for _ in range(50)} == {int(NumpyPolicy(model).greedy(np.float32([observation]))[0])}
     assert {sampled(observation) for _ in range(50)} == {0, 1}
 
@@ -187,9 +186,9 @@ def test_watching_shows_every_second_picture(run, monkeypatch, capsys):
             shown.append("closed")
 
     monkeypatch.setattr(playback, "Window", Window)
-    assert play.main(["--weights", str(run / "policy.weights.h5"), "--episodes", "1"]) == 0
+    assert play.main(["--weights", str(run / "policy.weights.h5"), "--episodes", "1", "--window"]) == 0
     steps = float(capsys.readouterr().out.split("mean ")[1])
-    assert shown[0] == ("CartPole-v1", 25.0)
+    assert shown[0] == ("CartPole, 200 steps at most (T4)", 15.0)
     assert shown[1:-1] == [(400, 600, 3)] * int(-(-steps // 2))
     assert shown[-1] == "closed"
 
@@ -197,7 +196,7 @@ def test_watching_shows_every_second_picture(run, monkeypatch, capsys):
 def test_without_a_display_watching_says_what_to_do(run, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     with pytest.raises(UserError, match="record the games with --gif"):
-        play.main(["--weights", str(run / "policy.weights.h5")])
+        play.main(["--weights", str(run / "policy.weights.h5"), "--window"])
 
 
 def test_the_picture_of_a_policy(run, tmp_path):

@@ -53,14 +53,9 @@ def test_a_game_of_ones_own_is_checked_trained_played_and_scored(folder):
     trained = run(folder, "ring.py", "train", "--steps", "12000", "--out", "my run")
     assert "watch it: python ring.py play --weights 'my run/game_weights.h5'" in trained
     assert {path.name for path in (folder / "my run").iterdir()} >= {"config.json", "curve.png", "model.yaml"}
-    assert (
-        float(
-            re.search(r"mean return (\S+)", run(folder, "ring.py", "evaluate", "--weights", "my run/game_weights.h5"))[
-                1
-            ]
-        )
-        > 0.7
-    )
+    weights = ("--weights", "my run/game_weights.h5")
+    scored = run(folder, "ring.py", "evaluate", *weights)
+    assert float(re.search(r"mean return (\S+)", scored)[1]) > 0.7
     assert "return" in run(folder, "ring.py", "play", "--episodes", "1", *weights)
 
 

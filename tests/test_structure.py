@@ -22,6 +22,7 @@ GROUND = {
     "quiet",
 }  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
+TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python programs: they stand on top
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
@@ -70,7 +71,7 @@ def test_arrows_between_the_wings_point_down(path):
     within = path.relative_to(ROOT / "shared")
     wing = "commands" if str(within) in COMMANDS else within.parts[0]
     found = set(wings_imported(path)) - GROUND - {wing}
-    if path.stem in NAMES | {"__init__", "__main__"}:  # programs stand on top
+    if path.stem in NAMES | TOP:
         return
     floor = next((number for number, wings in enumerate(FLOORS) if wing in wings), 0)
     below = set().union(*FLOORS[:floor]) | (NAMES if "model_files" in set().union(*FLOORS[:floor]) else set())

@@ -12,6 +12,7 @@ import sys
 import types
 
 from shared import files
+from shared.errors import program
 
 PLAIN = {"±": "+-", "×": "x", "→": "->", "µ": "u", "–": "-", "—": "-", "…": "..."}  # in place of what ASCII has not
 
@@ -95,7 +96,7 @@ def finish(status):
     if failure is None:
         return status
     if not isinstance(failure, BrokenPipeError):
-        print(files.user_error("standard output", failure), file=sys.stderr)
+        print(f"{program()}: {files.user_error('standard output', failure)}", file=sys.stderr)
     return status or 1
 
 

@@ -7,6 +7,7 @@ cut, and the next row begins another one, its last observation is kept beside.
 import numpy as np
 
 from shared.dqn.replay import Replay
+from shared.rollouts.env_state import packed, unpacked
 
 
 class EnvMemory:
@@ -83,15 +84,16 @@ class EnvMemory:
         arrays = {f"memory/{name}": getattr(self, name) for name in COLUMNS}
         keys = np.array(list(self.final), np.int64).reshape(-1, 2)
         final = np.array(list(self.final.values()), self.seen.dtype).reshape(-1, *self.seen.shape[2:])
-        return arrays | {"memory/steps": np.array(self.steps), "memory/cut": keys, "memory/final": final}
+        cut = {"memory/cut": packed(keys), "memory/final": packed(final)}
+        return arrays | cut | {"memory/steps": np.array(self.steps)}
 
     def restore(self, arrays):
         """Take back what `snapshot` gave."""
         for name in COLUMNS:
             getattr(self, name)[:] = arrays[f"memory/{name}"]
         self.steps = int(arrays["memory/steps"])
-        keys = [(int(row), int(game)) for row, game in arrays["memory/cut"]]
-        self.final = dict(zip(keys, arrays["memory/final"], strict=True))
+        keys = [(int(row), int(game)) for row, game in unpacked(arrays["memory/cut"])]
+        self.final = dict(zip(keys, unpacked(arrays["memory/final"]), strict=True))
 
 
 COLUMNS = ("seen", "action", "reward", "terminated", "ended")

@@ -2,8 +2,10 @@
 
 import functools
 import os
+import platform
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from shared.errors import UserError
@@ -69,16 +71,33 @@ def _uniform_program(count):
 
 
 def execution_facts():
-    """What decides the last bits of a result on one machine: recorded with every checkpoint.
+    """What decides the last bits of a result: recorded with every checkpoint.
 
-    Returns a dict of TensorFlow's and Keras' version, the thread counts and the oneDNN and XLA switches.
+    Measured: the threads that one operation may use, XLA's flags and the instructions that oneDNN may use change them
+    (and so does another processor); threads for several operations, OpenMP's and those of NumPy's BLAS do not.
+
+    Returns a dict of words and numbers.
     """
+    asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0) or cpus
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "numpy": np.__version__,
+        "processor": _processor(),
+        "threads": threads,
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "onednn_isa": os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "default")),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "gpus": len(tf.config.list_physical_devices("GPU")),
     }
+
+
+def _processor():
+    """What the processor is called."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):  # not on Linux, or not on Intel's kind of processor
+        return platform.processor() or platform.machine()

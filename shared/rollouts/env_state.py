@@ -3,6 +3,7 @@
 That is so for Gymnasium's classic control. Box2D's physics cannot be saved: there the episodes under way begin anew.
 """
 
+import io
 import json
 
 import numpy as np
@@ -29,7 +30,7 @@ def save(env):
     counts = [-1 if beyond is None else beyond, *(limit._elapsed_steps for limit in _limits(env))]
     generator = json.dumps(env.unwrapped.np_random.bit_generator.state).encode()
     return {
-        "state": np.array(env.unwrapped.state),
+        "state": packed(np.array(env.unwrapped.state)),
         "counts": np.array(counts),
         "generator": np.frombuffer(generator, np.uint8),
     }
@@ -37,14 +38,25 @@ def save(env):
 
 def load(env, arrays):
     """Put an environment that was reset back to where `save` found one like it."""
-    state = arrays["state"].copy()
-    env.unwrapped.state = state
+    env.unwrapped.state = unpacked(arrays["state"])
     beyond, *elapsed = arrays["counts"].tolist()
     if hasattr(env.unwrapped, "steps_beyond_terminated"):
         env.unwrapped.steps_beyond_terminated = None if beyond < 0 else beyond
     for limit, steps in zip(_limits(env), elapsed, strict=True):
         limit._elapsed_steps = steps
     env.unwrapped.np_random.bit_generator.state = json.loads(arrays["generator"].tobytes())
+
+
+def packed(array):
+    """An array of any shape and type as a row of bytes, uint8 [n]: what a checkpoint takes at any length."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    return np.frombuffer(buffer.getvalue(), np.uint8)
+
+
+def unpacked(data):
+    """The array that `packed` was given."""
+    return np.lib.format.read_array(io.BytesIO(data.tobytes()), allow_pickle=False)
 
 
 def _limits(env):
