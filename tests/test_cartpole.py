@@ -394,12 +394,10 @@ def test_compare_refuses_a_run_of_other_settings():
 
 def test_the_scene_in_the_terminal():
     upright = stage.scene((0.0, 0.0, 0.0, 0.0))
-    assert set(np.unique(upright)) == {play.AIR, play.TRACK_CELL, play.CART, stage.POLE}
+    assert set(np.unique(upright)) == {stage.AIR, stage.TRACK_CELL, stage.CART, stage.POLE}
     np.testing.assert_array_equal(upright, upright[:, ::-1])
     rows, columns = np.nonzero(stage.scene((1.0, 0.0, 0.2, 0.0)) == stage.POLE)
-    assert (
-        columns[rows.argmin()] > columns[rows.argmax()] > play.COLUMNS // 2
-    )  # leans to the right, right of the middle
+    assert columns[rows.argmin()] > columns[rows.argmax()] > stage.COLUMNS // 2
     stage.scene((2.5, 0.0, 0.3, 0.0))  # beyond the edge
     stage.scene((-2.5, 0.0, -0.3, 0.0))
 

@@ -1,6 +1,7 @@
 """What a person gets to read when something on the command line is wrong."""
 
 import json
+import os
 import runpy
 import shutil
 import subprocess
@@ -259,7 +260,7 @@ def find(package):
 
 
 def test_suggested_commands_can_be_pasted():
-    assert command_line("a.b", "--out", Path("my runs/1"), "x") == "python -m a.b --out 'my runs/1' x"
+    assert command_line("python -m a.b", "--out", Path("my runs/1"), "x") == "python -m a.b --out 'my runs/1' x"
 
 
 def test_a_file_where_a_folder_is_wanted():

@@ -9,16 +9,17 @@ import pytest
 from PIL import Image, ImageSequence
 from pseudo_terminal import PseudoTerminal
 
-from catch_dqn import play, stage
+from catch_dqn import play
 from catch_dqn.envs import BACKGROUND, OBJECT, PADDLE
 from catch_dqn.experiment import EXPERIMENTS
 from catch_dqn.game import LEFT, RIGHT, STAY
+from catch_dqn.stage import STAGES
 from shared import storage
 from shared.display.playback import Episode, Keyboard, play_episodes, record
 from shared.display.terminal import Screen
 from shared.errors import UserError
 
-STAGE = stage.STAGES["catch"]
+STAGE = STAGES["catch"]
 
 
 def follow(observation):
@@ -67,7 +68,7 @@ def human(*arguments, **options):
 # The same, where a frame lasts until a key is pressed: what the keys do depends on no clock.
 FRAME_BY_FRAME = """
 import sys
-from catch_dqn import play, stage
+from catch_dqn import play
 from shared.display.terminal import Screen
 Screen.wait = lambda screen: [screen.key()]
 sys.exit(play.main(["--human", *sys.argv[1:]]))
@@ -183,7 +184,7 @@ class TestBallGames:
         env.close()
 
     def test_the_score_so_far_is_shown(self, env, capsys):
-        stage = stage.STAGES["ball8"]
+        stage = STAGES["ball8"]
         with Screen(fps=10) as screen:
             (episode,) = play_episodes(env, follow_ball, screen, stage, episodes=1, seed=1)
         out = capsys.readouterr().out
@@ -194,7 +195,7 @@ class TestBallGames:
         assert stage.tally([episode, Episode(8.0, 50)]) == "mean score 8.5 over 2 games"
 
     def test_keys(self):
-        person = stage.STAGES["ball16"].keyboard()
+        person = STAGES["ball16"].keyboard()
         actions = []
         for person.keys in (["KEY_LEFT"], ["l"], []):
             actions.append(person(None))

@@ -17,15 +17,15 @@ import pytest
 from pseudo_terminal import HIDDEN, PseudoTerminal
 
 from catch_dqn import evaluate, train
-from catch_dqn.experiment import EXPERIMENTS
+from catch_dqn.experiment import SUITE
 from lunar_pg import evaluate as evaluate_policy
 from lunar_pg import train as train_policy
 from lunar_pg.experiment import EXPERIMENTS as POLICIES
+from lunar_pg.experiment import SUITE as POLICY_SUITE
 from shared import files
 from shared.dqn.engine import Trace
 from shared.errors import UserError, one_line
 from shared.runs import checkpoint, training
-from shared.runs.experiment import of_run
 from shared.runs.folder import Run, latest_run
 
 CONFIG = {
@@ -168,7 +168,7 @@ class TestLatest:
         for number, config in enumerate((CONFIG, "{", json.dumps({**CONFIG, "game": "chess"}))):
             folder = a_run(f"runs/catch_dqn/{number}", config, summary_json="{}")
             os.utime(folder / "config.json", (number, number))
-        wanted = {"wanted": lambda run: of_run(run.read_config(), "catch_dqn", EXPERIMENTS, run.path)}
+        wanted = {"wanted": lambda run: SUITE.of_run(run.read_config(), run.path)}
         assert latest_run("catch_dqn", **wanted) == Path("runs/catch_dqn/0")
         told = capsys.readouterr().err.splitlines()
         assert ["runs/catch_dqn/2" in told[0], "runs/catch_dqn/1/config.json" in told[1]] == [True, True]
@@ -287,22 +287,20 @@ def test_a_file_chooses_no_code(evil, capsys):
 def test_a_person_may_name_what_is_imported(evil):
     (evil / "evil.py").write_text("")
     config = json.loads(Path("friend/run/config.json").read_text())
-    experiment, choice = of_run(config, "lunar_pg", POLICIES, "config.json", named=EVIL)
-    assert experiment.env_id == choice.game == EVIL
+    assert POLICY_SUITE.of_run(config, "config.json", named=EVIL).experiment.env_id == EVIL
     assert "friend.evil" in sys.modules
 
 
 def test_agents_that_come_with_the_project_pass_the_same_checks():
-    from cartpole_dqn.experiment import EXPERIMENTS as CARTPOLE
-    from cave_game.experiment import EXPERIMENTS as CAVE
+    from cartpole_dqn.experiment import SUITE as CARTPOLE
+    from cave_game.experiment import SUITE as CAVE
 
     root = Path(__file__).parent.parent
-    packages = {"catch_dqn": EXPERIMENTS, "cartpole_dqn": CARTPOLE, "cave_game": CAVE, "lunar_pg": POLICIES}
-    found = [(package, path) for package in packages for path in (root / package / "pretrained").glob("*/config.json")]
+    suites = (SUITE, CARTPOLE, CAVE, POLICY_SUITE)
+    found = [(s, path) for s in suites for path in (root / s.package / "pretrained").glob("*/config.json")]
     assert len(found) > 8
-    for package, path in found:
-        experiment, choice = of_run(files.read_json(path), package, packages[package], path)
-        assert path.parent.name == experiment.name == choice.game
+    for suite, path in found:
+        assert suite.of_run(files.read_json(path), path).experiment.name == path.parent.name
 
 
 # -- a training without a network ---------------------------------------------------------------------------------
