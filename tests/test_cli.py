@@ -93,6 +93,7 @@ def test_a_folder_that_is_no_run_of_this_game_is_refused(config, complaint, tmp_
 
 BAD_EVALUATION = {
     "--episodes 0": "--episodes 0: out of range",
+    "--episodes 99999999999999": "--episodes 99999999999999: out of range; give a value from 1 to 10000",
     "--seed -5": "--seed -5: out of range",
     "--weights nothing.h5": "nothing.h5: ",
     "--weights .": ".: this is a folder",

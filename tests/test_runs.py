@@ -25,6 +25,7 @@ from lunar_pg.experiment import SUITE as POLICY_SUITE
 from shared import files
 from shared.dqn.engine import Trace
 from shared.errors import UserError, one_line
+from shared.rollouts.intervals import plus_minus
 from shared.runs import checkpoint, training
 from shared.runs.folder import Run, latest_run
 
@@ -368,6 +369,19 @@ def test_values_far_above_what_rewards_add_up_to_are_told_and_others_not(run, se
         assert ("training diverges" in capsys.readouterr().err) == told
 
 
+def test_an_experiment_says_how_large_its_rewards_are(catch, monkeypatch):
+    told = {}
+
+    def stop(*_, **options):
+        told.update(options)
+        raise training.Stopped(130)
+
+    monkeypatch.setattr(training, "train", stop)
+    monkeypatch.setattr(type(catch), "largest_reward", 50.0)
+    assert train.main(["--hidden", "4", "--out", "run"]) == 130
+    assert told["largest_reward"] == 50.0
+
+
 @pytest.fixture
 def ignored():
     """SIGHUP as it is under `nohup`, SIGINT as in a background job."""
@@ -495,6 +509,16 @@ def test_batches_that_do_not_fit_into_memory_are_refused(monkeypatch):
     ):
         train.main(["--batch-size", "100000", "--replay-capacity", "100000", "--hidden", "1000", "--out", "run"])
     assert not Path("run").exists()
+
+
+def test_numbers_that_there_are_not_are_null_in_json_and_left_out_of_texts():
+    assert files.json_text({"a": [float("nan"), 1.5], "b": (float("inf"),), "c": "nan"}) == (
+        '{"a": [null, 1.5], "b": [null], "c": "nan"}'
+    )
+    assert plus_minus(12.34, 5.678) == "12.3 ± 5.7"
+    assert plus_minus(12.34, float("nan"), 2) == "12.34"
+    alone = {"mean_score": 1.0, "ci95": float("nan"), "episodes": 1, "starts": 80, "wins": 3}
+    assert EXPERIMENTS["catch"].describe(alone).endswith("mean score 1.000 over 1 random games")
 
 
 def test_where_no_game_ended_json_has_null_and_there_is_no_interval(capsys):

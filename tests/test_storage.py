@@ -303,6 +303,16 @@ def test_an_existing_model_is_pointed_out(saved, tmp_path):
         storage.refuse_existing(tmp_path)
 
 
+@pytest.mark.parametrize("name", storage.Saved._fields)
+def test_a_file_of_something_else_is_not_replaced_by_a_model(tmp_path, name):
+    mine = tmp_path / {"architecture": "dqn_model.yaml", "weights": "dqn_model_weights.hdf5"}[name]
+    mine.write_text("a file of mine")
+    with pytest.raises(UserError, match=f"^{mine}: is there already; choose another folder"):
+        storage.save_model(chain(keras), tmp_path)
+    assert os.listdir(tmp_path) == [mine.name]
+    assert mine.read_text() == "a file of mine"
+
+
 class Odd(keras.layers.Layer):
     """A layer that no table knows."""
 

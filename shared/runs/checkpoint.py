@@ -24,7 +24,10 @@ KEPT = 2
 TEXT = np.dtype(np.uint8)  # arrays of bytes with one axis hold text, of any length
 SPARE = 1 << 30  # bytes that a checkpoint may be larger than twice what it should hold
 # What reading a damaged or foreign one comes to.
-UNFIT = (UserError, OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile)
+UNFIT = (
+    *(UserError, OSError, EOFError, zipfile.BadZipFile, MemoryError),
+    *(ValueError, KeyError, TypeError, RuntimeError, OverflowError),
+)
 
 
 def save(run_path, number, arrays, facts):

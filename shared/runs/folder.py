@@ -114,8 +114,12 @@ class Run:
         return self._read_json(CONFIG)
 
     def read_summary(self):
-        """What `summary.json` says."""
-        return self._read_json(SUMMARY)
+        """What `summary.json` says: a dict of numbers, and None for what nobody knows."""
+        summary = self._read_json(SUMMARY)
+        known = all(isinstance(summary.get(name), (int, float)) for name in ("mean_score", "steps", "seconds"))
+        if not known or not all(value is None or isinstance(value, (int, float)) for value in summary.values()):
+            raise UserError(f"{self.path / SUMMARY}: not the summary of a run; train it again with --overwrite")
+        return summary
 
     def _read_json(self, name):
         path = self.path / name

@@ -124,7 +124,7 @@ class _Signals:
                 elif time.monotonic() - first > TOGETHER:
                     line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
                     with contextlib.suppress(OSError):
-                        os.write(2, line.encode())
+                        os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
                     os._exit(SIGNALS[number[0]])
 
 
