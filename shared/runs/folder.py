@@ -7,7 +7,6 @@ when it is there). While training goes on there are also checkpoints.
 
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import shutil
@@ -67,7 +66,7 @@ class Run:
 
     def close(self):
         """Let other processes have the folder."""
-        self._lock.close()
+        self._lock.release()
 
     @classmethod
     def open(cls, path):
@@ -152,13 +151,15 @@ class Run:
         shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
 
     def _take_lock(self):
-        self._lock = (self.path / LOCK).open("w")
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            self._lock.acquire()
+        except Timeout:
             raise UserError(
                 f"{self.path}: another process is training here; wait for it or give another --out"
-            ) from error
+            ) from None
 
     def _clear(self):
         for path in self.path.iterdir():

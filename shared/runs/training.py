@@ -55,7 +55,11 @@ class Stopped(Exception):
 class _Signals:
     """Notes the first SIGINT, SIGTERM or SIGHUP; a second one acts at once."""
 
-    STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGHUP: 129}
+    STATUS = {
+        getattr(signal, name): status
+        for name, status in (("SIGINT", INTERRUPTED), ("SIGTERM", TERMINATED), ("SIGHUP", 129))
+        if hasattr(signal, name)
+    }
 
     def __init__(self):
         self.status = None
