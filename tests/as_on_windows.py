@@ -16,23 +16,23 @@ OURS = {*PACKAGES, "__main__", "conftest", *(path.stem for path in (ROOT / "test
 
 MODULES = {"curses", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
 SIGNALS = {"SIGABRT", "SIGBREAK", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM"}  # that it does have
+OF_OS = """
+chown chroot confstr ctermid fchdir fchmod fchown fdatasync fork forkpty fpathconf fstatvfs get_blocking getegid geteuid
+getgid getgroups getloadavg getpgid getpgrp getpriority getsid getuid initgroups killpg lchown lockf memfd_create mkfifo
+mknod nice openpty pathconf pipe2 posix_fadvise posix_fallocate posix_spawn pread pwrite readv register_at_fork
+sched_getaffinity sched_setaffinity sched_yield sendfile set_blocking setegid seteuid setgid setgroups setpgid setpgrp
+setpriority setsid setuid statvfs sync sysconf tcgetpgrp tcsetpgrp ttyname uname wait wait3 wait4 waitid writev
+O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG WUNTRACED WIFEXITED WIFSIGNALED WIFSTOPPED
+"""
+OF_SIGNAL = """
+SIG_BLOCK SIG_SETMASK SIG_UNBLOCK alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending
+sigtimedwait sigwait sigwaitinfo
+"""
 ATTRIBUTES = {
-    os: """
-        chown chroot confstr ctermid fchdir fchmod fchown fdatasync fork forkpty fpathconf fstatvfs get_blocking getegid
-        geteuid getgid getgroups getloadavg getpgid getpgrp getpriority getsid getuid initgroups killpg lchown lockf
-        memfd_create mkfifo mknod nice openpty pathconf pipe2 posix_fadvise posix_fallocate posix_spawn pread pwrite
-        readv register_at_fork sched_getaffinity sched_setaffinity sched_yield sendfile set_blocking setegid seteuid
-        setgid setgroups setpgid setpgrp setpriority setsid setuid statvfs sync sysconf tcgetpgrp tcsetpgrp ttyname
-        uname wait wait3 wait4 waitid writev O_CLOEXEC O_DIRECTORY O_NOCTTY O_NOFOLLOW O_NONBLOCK O_SYNC WNOHANG
-        WUNTRACED WIFEXITED WIFSIGNALED WIFSTOPPED
-    """.split(),
-    signal: [
-        *(name for name in vars(signal) if name.startswith("SIG") and name[3] != "_" and name not in SIGNALS),
-        *"SIG_BLOCK SIG_SETMASK SIG_UNBLOCK alarm getitimer pause pthread_kill pthread_sigmask setitimer".split(),
-        *"siginterrupt sigpending sigtimedwait sigwait sigwaitinfo".split(),
-    ],
-    select: ["epoll", "poll"],
-    time: ["clock_gettime", "tzset"],
+    os: {*OF_OS.split()},
+    select: {"epoll", "poll"},
+    signal: {*OF_SIGNAL.split(), *(name for name in vars(signal) if name[:3] == "SIG" and name[3] != "_")} - SIGNALS,
+    time: {"clock_gettime", "tzset"},
 }
 CHANGED = {os: {"name": "nt"}}
 
