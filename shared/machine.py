@@ -19,7 +19,7 @@ def memory_bytes() -> int:
 def _group_limits() -> Iterator[int]:
     """The limits, in bytes, of the groups that this process is in, and of all around them."""
     with contextlib.suppress(OSError):
-        for line in OWN_GROUPS.read_text().splitlines():
+        for line in OWN_GROUPS.read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers == "":  # version 2
                 folder, name = GROUPS / path.lstrip("/"), "memory.max"
@@ -29,4 +29,4 @@ def _group_limits() -> Iterator[int]:
                 continue
             for place in (folder, *folder.parents):  # inside a container its own group may be the root
                 with contextlib.suppress(OSError, ValueError):  # not there; "max"
-                    yield int((place / name).read_text())
+                    yield int((place / name).read_text(encoding="utf-8"))

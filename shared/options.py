@@ -71,7 +71,7 @@ def check_limits(settings):
 def _check_value(field, kind, value):
     low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
     where = f"{flag(field.name)} {value!s:.60}"
-    if choices is not None and value not in choices:
+    if choices is not None and not (isinstance(value, str) and value in choices):
         raise UserError(f"{where}: unknown; choose one of {', '.join(choices)}")
     numeric = kind in (int, float)
     if not isinstance(value, (int, float) if kind is float else kind) or (numeric and isinstance(value, bool)):

@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import dataclasses
+import os
 import signal
 
 import pytest
@@ -29,6 +30,15 @@ def signals_as_in_a_shell():
         mask(signal.SIG_BLOCK, blocked)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def cpu_seconds():
+    """A function: seconds that this process and the children it has waited for have computed.
+
+    What else the machine does makes them no more, as it would the time on the clock. (Windows counts no children.)
+    """
+    return lambda: sum(os.times()[:4])
 
 
 @pytest.fixture

@@ -123,13 +123,17 @@ class PseudoTerminal:
         """Read on until the output from position `after` on holds `text`; returns the position behind it."""
         deadline = time.monotonic() + patience
         while text not in self.output[after:]:
-            assert time.monotonic() < deadline, f"{text!r} did not come; the output ends in {self.output[-400:]!r}"
-            self._read(0.05)
+            ended = self.shell.poll() is not None
+            on_time = (self._read(0.05) or not ended) and time.monotonic() < deadline
+            assert on_time, f"{text!r} did not come; the output ends in {self.output[-400:]!r}"
         return self.output.index(text, after) + len(text)
 
     def _read(self, seconds):
-        if select.select([self.master], [], [], seconds)[0]:
+        """Wait so long for output; whether there was any."""
+        ready = bool(select.select([self.master], [], [], seconds)[0])
+        if ready:
             self.output += self._decoder.decode(os.read(self.master, 65536))
+        return ready
 
     def said(self):
         """What the shell has just said: "stopped", or "ended" with the exit status; else None. Output is read too."""

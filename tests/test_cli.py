@@ -149,10 +149,10 @@ def test_a_mistake_is_one_line_however_the_command_is_run(way, monkeypatch, caps
 
 
 @pytest.mark.parametrize("module", ["catch_dqn.train", "catch_dqn.play", "catch_dqn.evaluate"])
-def test_help_answers_at_once(module):
-    before = sum(os.times()[2:4])  # seconds of processor time of children: a busy machine does not change it
+def test_help_answers_at_once(module, cpu_seconds):
+    began = cpu_seconds()
     shown = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, env=environment())
-    assert sum(os.times()[2:4]) - before < 0.8
+    assert cpu_seconds() - began < 0.8
     assert shown.returncode == 0
     assert f"usage: python -m {module}" in shown.stdout
     assert "--seed" in shown.stdout
@@ -167,7 +167,6 @@ def test_help_shows_the_defaults_of_the_preset(capsys):
 
 def environment():
     """The environment for a command that runs in another folder."""
-    import os
     from pathlib import Path
 
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}

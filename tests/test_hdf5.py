@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -165,10 +164,10 @@ def test_the_child_is_bounded_in_memory_and_cpu_time():
     assert shown.stdout == f"[{1 << 30}, 5, 0]\n"
 
 
-def test_reading_takes_a_moment_only(model, path):
-    began = time.monotonic()
+def test_reading_takes_a_moment_only(model, path, cpu_seconds):
+    began = cpu_seconds()
     storage.load_weights(model, path)
-    assert time.monotonic() - began < 2
+    assert cpu_seconds() - began < 2
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "dangling", "pipe"])
@@ -179,6 +178,8 @@ def test_what_is_no_file_is_refused_without_waiting(model, tmp_path, kind):
     elif kind == "dangling":
         path.symlink_to(tmp_path / "nowhere")
     elif kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("needs named pipes")
         os.mkfifo(path)
     expected = {"folder": "this is a folder", "pipe": "not a regular file"}.get(kind, "no such file")
     assert expected in refused(model, path)

@@ -17,7 +17,7 @@ import pytest
 from pseudo_terminal import HIDDEN, PseudoTerminal
 
 from catch_dqn import evaluate, train
-from catch_dqn.experiment import SUITE
+from catch_dqn.experiment import EXPERIMENTS, SUITE
 from lunar_pg import evaluate as evaluate_policy
 from lunar_pg import train as train_policy
 from lunar_pg.experiment import EXPERIMENTS as POLICIES
@@ -333,6 +333,9 @@ class Counting:
     def finished(self, state):
         return state.episodes >= self.calls
 
+    def figures(self, state, trace):
+        return {}
+
     def snapshot(self, state):
         return {"weights": self.weights, "steps": np.array(state.steps), "text": np.frombuffer(b"{}", np.uint8)}
 
@@ -503,7 +506,7 @@ def test_a_network_that_cannot_be_described_is_refused_before_a_run_begins(monke
 
 
 def test_batches_that_do_not_fit_into_memory_are_refused(monkeypatch):
-    monkeypatch.setattr("shared.dqn.replay.physical_bytes", lambda: 500 << 20)
+    monkeypatch.setattr("shared.commands.affordable.memory_bytes", lambda: 500 << 20)
     with pytest.raises(
         UserError, match=r"^learning: needs 1.* GiB, this machine has 0.5 GiB; give a smaller --batch-size"
     ):

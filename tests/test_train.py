@@ -1,5 +1,6 @@
 """A training from the command to the finished folder: what it leaves, and what it survives."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -35,15 +36,24 @@ def weights(folder, catch, settings_changes=()):
     return np.concatenate([array.ravel() for array in model.get_weights()])
 
 
-def start(*arguments):
-    """The training command as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "catch_dqn.train", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start():
+    """Starts the training command as a process of its own, which does not outlive the test."""
+    with contextlib.ExitStack() as started:
+
+        def start(*arguments):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "catch_dqn.train", *arguments],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
 
 
 @pytest.mark.parametrize("engine", ["compiled", "readable"])
@@ -133,7 +143,7 @@ def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkey
     assert [{**row, "seconds": 0} for row in whole] == [{**row, "seconds": 0} for row in cut]
 
 
-def test_killed_at_any_moment_and_resumed_equals_unbroken(catch):
+def test_killed_at_any_moment_and_resumed_equals_unbroken(catch, start):
     common = [*SMALL, "--episodes", "3000"]
     train.main([*common, "--out", "whole"])
     delays = [0.0, 0.15, 0.4]
@@ -153,12 +163,12 @@ def test_killed_at_any_moment_and_resumed_equals_unbroken(catch):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_save_and_say_how_to_go_on(number, status):
+def test_signals_save_and_say_how_to_go_on(number, status, start):
     process = start(*SMALL, "--episodes", "1000000", "--out", "run")
-    while not Path("run/metrics.csv").exists():
+    while process.poll() is None and not Path("run/metrics.csv").exists():
         time.sleep(0.02)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == status
     assert "go on with: python -m catch_dqn.train --resume run" in out
     assert err == ""
