@@ -377,7 +377,7 @@ def test_an_experiment_says_how_large_its_rewards_are(catch, monkeypatch):
 
     def stop(*_, **options):
         told.update(options)
-        raise training.Stopped(130)
+        raise training.Stopped(130, None)
 
     monkeypatch.setattr(training, "train", stop)
     monkeypatch.setattr(type(catch), "largest_reward", 50.0)
@@ -496,11 +496,11 @@ def test_a_network_that_cannot_be_described_is_refused_before_a_run_begins(monke
     import keras
 
     def model(settings):
-        layers = [keras.layers.Flatten(), keras.layers.LayerNormalization(), keras.layers.Dense(3)]
+        layers = [keras.layers.Flatten(), keras.layers.GaussianNoise(0.1), keras.layers.Dense(3)]
         return keras.Sequential([keras.Input(catch.game(settings).observation_shape), *layers])
 
     monkeypatch.setattr(type(catch), "model", lambda self, settings: model(settings))
-    with pytest.raises(UserError, match=r"model\.yaml: layer .*LayerNormalization is not a supported layer"):
+    with pytest.raises(UserError, match=r"model\.yaml: layer .*GaussianNoise is not a supported layer"):
         train.main(["--out", "run", "--batch-size", "4"])
     assert not Path("run").exists()
 
@@ -518,10 +518,10 @@ def test_numbers_that_there_are_not_are_null_in_json_and_left_out_of_texts():
     assert files.json_text({"a": [float("nan"), 1.5], "b": (float("inf"),), "c": "nan"}) == (
         '{"a": [null, 1.5], "b": [null], "c": "nan"}'
     )
-    assert plus_minus(12.34, 5.678) == "12.3 ± 5.7"
-    assert plus_minus(12.34, float("nan"), 2) == "12.34"
+    assert plus_minus(12.34, 5.678, ".1f") == "12.3 ± 5.7"
+    assert plus_minus(12.34, float("nan"), ".2f") == "12.34"
     alone = {"mean_score": 1.0, "ci95": float("nan"), "episodes": 1, "starts": 80, "wins": 3}
-    assert EXPERIMENTS["catch"].describe(alone).endswith("mean score 1.000 over 1 random games")
+    assert EXPERIMENTS["catch"].describe(alone).endswith("mean score 1.000 over 1 random game")
 
 
 def test_where_no_game_ended_json_has_null_and_there_is_no_interval(capsys):
