@@ -16,9 +16,10 @@ import tf_keras
 import yaml
 from data import make_keras_1 as keras_1
 
-from shared import legacy, storage
+from shared import storage
 from shared.errors import UserError
 from shared.model_files import architecture, keras_config, safe_yaml
+from shared.model_files import keras_network as legacy
 
 DATA = Path(__file__).parent / "data"
 
