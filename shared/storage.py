@@ -20,7 +20,7 @@ import numpy as np
 
 from shared import files
 from shared.errors import UserError
-from shared.model_files import architecture, hdf5, keras_config, safe_yaml
+from shared.model_files import architecture, building, hdf5, keras_config, keras_graph, our_yaml, safe_yaml
 from shared.nn import losses, optimizers
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
@@ -95,7 +95,7 @@ def load_model(architecture_path, weights_path):
     """
     document = safe_yaml.parse(files.read_bytes(architecture_path, safe_yaml.MAX_FILE), architecture_path)
     _check_keys(document, architecture_path)
-    model = architecture.build(architecture.from_plain(document, architecture_path), architecture_path)
+    model = building.build(our_yaml.from_plain(document, architecture_path), architecture_path)
     optimizer, with_state = _optimizer(document.get("optimizer"), f"{architecture_path}: optimizer")
     loss = _from_section(document.get("loss"), LOSSES, f"{architecture_path}: loss")
     if loss is not None and optimizer is None:
@@ -277,7 +277,7 @@ def _stage_optimizer(optimizer, stored, path):
 
 def _document(model, path):
     """What the YAML of a model says."""
-    document = {"format": FORMAT, "keras_version": keras.__version__, **architecture.to_plain(_describe(model, path))}
+    document = {"format": FORMAT, "keras_version": keras.__version__, **our_yaml.to_plain(_describe(model, path))}
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None:
         section = _to_section(optimizer, OPTIMIZERS, f"{path}: optimizer")
@@ -292,7 +292,7 @@ def _describe(model, path):
     if type(model).__name__ not in ("Sequential", "Functional"):
         raise UserError(f"{path}: a {type(model).__name__} cannot be written as YAML; use Sequential or Functional")
     config = json.loads(json.dumps(model.get_config(), default=str))
-    graph = keras_config.parse({"class_name": type(model).__name__, "config": config}, path)
+    graph = keras_graph.parse({"class_name": type(model).__name__, "config": config}, path)
     for layer in graph.layers:
         lost = [key for key in TRAINING_ONLY if layer.config.get(key) is not None]
         if layer.channels_first:

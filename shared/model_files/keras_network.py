@@ -11,7 +11,6 @@ from pathlib import Path
 
 from shared.errors import UserError
 
-LAMBDA = "Lambda"
 IMAGE_LAYERS = ("Convolution2D", "Conv2D", "MaxPooling2D", "Flatten", "Add", "Subtract", "Multiply")
 
 
@@ -29,7 +28,7 @@ def load_legacy_model(architecture_path, weights_path=None):
     Raises `UserError` naming the file, and the layer where there is one, when it cannot be loaded.
     """
     from shared import files, storage
-    from shared.model_files import architecture, hdf5, keras_config, safe_yaml
+    from shared.model_files import building, hdf5, keras_graph, safe_yaml
 
     stored = None
     data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
@@ -40,16 +39,16 @@ def load_legacy_model(architecture_path, weights_path=None):
         data = stored.attributes["model_config"].encode()
     elif weights_path is None:
         raise UserError(f"{architecture_path}: holds an architecture without weights; give the HDF5 file as well")
-    whole = keras_config.parse(safe_yaml.parse(data, architecture_path, keras_1=True), architecture_path)
+    whole = keras_graph.parse(safe_yaml.parse(data, architecture_path, keras_1=True), architecture_path)
     if weights_path is not None and Path(weights_path) != Path(architecture_path):
         stored = hdf5.parse(files.read_bytes(weights_path, hdf5.MAX_FILE), weights_path)
     weights_path = weights_path or architecture_path
     if stored.attributes.get("backend") == "theano":
         raise UserError(f"{weights_path}: written under Theano, which flips kernels and pads otherwise; not supported")
 
-    kept = without_losses(whole, architecture_path)
+    kept = keras_graph.without_losses(whole, architecture_path)
     described, first = channels_last(kept, architecture_path)
-    model = architecture.build(described, architecture_path)
+    model = building.build(described, architecture_path)
     targets = _targets(model, kept, described, first, architecture_path)
     pairs = _pair(model, targets, whole, stored)
     storage.assign(storage.stage(pairs, weights_path))
@@ -68,28 +67,6 @@ def open_model(architecture_path, weights_path):
     if data.startswith(hdf5.SIGNATURE) or "class_name" in safe_yaml.parse(data, architecture_path, keras_1=True):
         return load_legacy_model(architecture_path, weights_path)
     return storage.load_model(architecture_path, weights_path)
-
-
-def without_losses(graph, path):
-    """Keep what the outputs need that no `Lambda` computes: the losses inside the model fall away, and their inputs.
-
-    Raises `UserError` when a `Lambda` is left, or not exactly one output.
-    """
-    by_name = {layer.name: layer for layer in graph.layers}
-    outputs = [name for name in graph.outputs if name in by_name and by_name[name].class_name != LAMBDA]
-    if len(outputs) != 1:
-        raise UserError(f"{path}: {len(outputs)} outputs that no Lambda computes, one is needed; choose another file")
-    needed, waiting = set(), list(outputs)
-    while waiting:
-        name = waiting.pop()
-        if name in by_name and name not in needed:
-            needed.add(name)
-            waiting += by_name[name].inputs
-    kept = tuple(layer for layer in graph.layers if layer.name in needed)
-    for layer in kept:
-        if layer.class_name == LAMBDA:
-            raise UserError(f"{path}: layer {layer.name}: a Lambda holds Python code, which is never run")
-    return graph._replace(layers=kept, outputs=tuple(outputs))
 
 
 def channels_last(graph, path):
@@ -133,7 +110,7 @@ def _targets(model, graph, described, first, path):
 
     Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
     """
-    from shared.model_files.architecture import in_order, output_shapes
+    from shared.model_files.building import in_order, output_shapes
     from shared.storage import Target
 
     targets = {}

@@ -1,0 +1,147 @@
+"""What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
+
+from typing import Any, NamedTuple
+
+from shared.errors import UserError
+
+LAMBDA = "Lambda"
+CHANNELS_FIRST = {"th": True, "channels_first": True, "tf": False, "channels_last": False}
+
+
+class KerasLayer(NamedTuple):
+    """A layer of a Keras configuration, not yet looked into."""
+
+    name: str
+    class_name: str
+    config: dict[str, Any]
+    inputs: tuple[str, ...]
+
+    @property
+    def is_keras_1(self):
+        """Whether Keras 1 wrote it, which keeps the kernels of `th` convolutions in another order."""
+        return "nb_filter" in self.config
+
+    @property
+    def channels_first(self):
+        """True or False where the layer says how its images lie, else None."""
+        return CHANNELS_FIRST.get(str(self.config.get("data_format", self.config.get("dim_ordering"))))
+
+
+class Graph(NamedTuple):
+    """The layers of a Keras configuration in its order, and the names of those that give the outputs."""
+
+    layers: tuple[KerasLayer, ...]
+    outputs: tuple[str, ...]
+    sequential: bool
+
+
+def parse(document, path):
+    """Read a model's configuration.
+
+    Args:
+        document: plain data, `{"class_name": ..., "config": ...}` at its root, of any version of Keras.
+        path: the file it comes from, for messages.
+
+    Returns a `Graph`. Raises `UserError` when it is no Keras model, or one of a form that we do not know.
+    """
+    kind, config = document.get("class_name"), document.get("config")
+    if kind == "Sequential":
+        return _sequential(config, path)
+    if kind in ("Model", "Functional") and isinstance(config, dict):
+        return _functional(config, path)
+    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
+
+
+def without_losses(graph, path):
+    """Keep what the outputs need that no `Lambda` computes: the losses inside the model fall away, and their inputs.
+
+    Raises `UserError` when a `Lambda` is left, or not exactly one output.
+    """
+    by_name = {layer.name: layer for layer in graph.layers}
+    outputs = [name for name in graph.outputs if name in by_name and by_name[name].class_name != LAMBDA]
+    if len(outputs) != 1:
+        raise UserError(f"{path}: {len(outputs)} outputs that no Lambda computes, one is needed; choose another file")
+    needed, waiting = set(), list(outputs)
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            waiting += by_name[name].inputs
+    kept = tuple(layer for layer in graph.layers if layer.name in needed)
+    for layer in kept:
+        if layer.class_name == LAMBDA:
+            raise UserError(f"{path}: layer {layer.name}: a Lambda holds Python code, which is never run")
+    return graph._replace(layers=kept, outputs=tuple(outputs))
+
+
+def _sequential(config, path):
+    """A chain. In Keras 1 and early 2 its configuration is the list itself, and the first layer tells the input."""
+    stack = config.get("layers") if isinstance(config, dict) else config
+    layers = [_layer(item, (), path) for item in _list(stack, path, "the layers")]
+    if not layers:
+        raise UserError(f"{path}: a model without layers; choose another file")
+    first = layers[0]
+    if first.class_name != "InputLayer":
+        shape = first.config.get("batch_input_shape")
+        if shape is None and isinstance(config, dict):
+            shape = config.get("build_input_shape")
+        layers.insert(0, KerasLayer(f"{first.name}_input", "InputLayer", {"batch_input_shape": shape}, ()))
+    names = [layer.name for layer in layers]
+    chain = [layer._replace(inputs=(before,)) for before, layer in zip(names, layers[1:], strict=False)]
+    return Graph((layers[0], *chain), (names[-1],), True)
+
+
+def _functional(config, path):
+    layers = []
+    for item in _list(config.get("layers"), path, "the layers"):
+        layer = _layer(item, (), path)
+        nodes = _list(item.get("inbound_nodes"), path, f"inbound_nodes of layer {layer.name}")
+        if len(nodes) > 1:
+            raise UserError(f"{path}: layer {layer.name} is used {len(nodes)} times, which is not supported")
+        inputs = _inputs(nodes[0], path, layer.name) if nodes else ()
+        layers.append(layer._replace(inputs=tuple(inputs)))
+    outputs = config.get("output_layers")
+    return Graph(tuple(layers), tuple(_tensors(outputs, path, "output_layers")), False)
+
+
+def _layer(item, inputs, path):
+    config = item.get("config") if isinstance(item, dict) else None
+    name = config.get("name", item.get("name")) if isinstance(config, dict) else None
+    if not isinstance(name, str) or not isinstance(item.get("class_name"), str):
+        raise UserError(f"{path}: a layer without class_name, config and name; choose another file")
+    return KerasLayer(name, item["class_name"], config, inputs)
+
+
+def _inputs(node, path, name):
+    """The layers that one call of a layer takes: Keras 3 lists its arguments, Keras 1 and 2 the tensors."""
+    if not isinstance(node, dict):
+        return _tensors(node, path, f"inbound_nodes of layer {name}")
+    found, waiting = [], [node.get("args"), node.get("kwargs")]
+    while waiting:
+        item = waiting.pop(0)
+        if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
+            history = item["config"].get("keras_history") if isinstance(item.get("config"), dict) else None
+            found += _tensors([history], path, f"layer {name}")
+        elif isinstance(item, (dict, list)):
+            waiting = (list(item.values()) if isinstance(item, dict) else item) + waiting
+    return found
+
+
+def _tensors(listed, path, what):
+    """The layer names in `[[name, node, tensor, ...], ...]`, or in a single such entry."""
+    listed = [listed] if isinstance(listed, list) and listed and isinstance(listed[0], str) else listed
+    names = []
+    for entry in _list(listed, path, what):
+        if not isinstance(entry, list) or len(entry) < 3 or not isinstance(entry[0], str) or entry[1:3] != [0, 0]:
+            raise UserError(f"{path}: {what}: {entry!r:.60} is not the one output of a layer, which is not supported")
+        arguments = entry[3] if len(entry) > 3 and isinstance(entry[3], dict) else {}
+        if any(isinstance(value, (list, dict)) for value in arguments.values()):
+            raise UserError(f"{path}: {what}: {entry!r:.60} is called with more than its input, which is not supported")
+        names.append(entry[0])
+    return names
+
+
+def _list(value, path, what):
+    if not isinstance(value, list):
+        raise UserError(f"{path}: {what} must be a list; choose another file")
+    return value
