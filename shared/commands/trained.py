@@ -68,7 +68,7 @@ def load_trained(arguments, package, experiments):
 def _load_with_model(arguments, experiment, flag):
     """An agent whose network a file describes."""
     import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
-    from shared.model_files.keras_network import open_model
+    from shared.legacy import open_model
 
     settings = next(iter(experiment.presets.values()))
     model = open_model(arguments.model, arguments.weights)

@@ -182,7 +182,7 @@ def make_layer(kind, name, inputs, settings, path):
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.>-]{0,199}", name):
         raise UserError(f"{path}: layer name {name!r:.60}: give it a letter first, then letters, digits and _")
     where = f"{path}: layer {name}"
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{where}: {kind!s:.60} is not a supported layer; supported are {', '.join(KINDS)}")
     known = KINDS[kind].settings
     unknown = next((key for key in settings if key not in known), None)

@@ -5,13 +5,12 @@ import math
 import keras
 
 from shared.errors import UserError
-from shared.model_files.architecture import KINDS, MAX_LAYERS, MAX_SIZE, MAX_WEIGHTS
+from shared.model_files import bounds
+from shared.model_files.architecture import KINDS, MAX_SIZE, MAX_WEIGHTS
 
 
 def in_order(architecture, path):
     """The layers, each after those that feed it. Raises `UserError` on a missing input, a circle or a double name."""
-    if len(architecture.layers) > MAX_LAYERS:
-        raise UserError(f"{path}: {len(architecture.layers):,} layers are more than {MAX_LAYERS}; choose another file")
     by_name = {layer.name: layer for layer in architecture.layers}
     if len(by_name) < len(architecture.layers):
         names = [layer.name for layer in architecture.layers]
@@ -62,7 +61,7 @@ def output_shapes(architecture, path):
 
 def build(architecture, path):
     """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
-    output_shapes(architecture, path)
+    bounds.check(architecture, output_shapes(architecture, path), path)
     ordered = in_order(architecture, path)
     made = {layer.name: KINDS[layer.kind].layer_class(name=layer.name, **layer.settings) for layer in ordered}
     if architecture.sequential:

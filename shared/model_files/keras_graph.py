@@ -1,5 +1,6 @@
 """What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from shared.errors import UserError
@@ -19,7 +20,7 @@ class KerasLayer(NamedTuple):
     @property
     def is_keras_1(self):
         """Whether Keras 1 wrote it, which keeps the kernels of `th` convolutions in another order."""
-        return "nb_filter" in self.config
+        return self.class_name in ("Convolution2D", "Conv2D") and "nb_filter" in self.config
 
     @property
     def channels_first(self):
@@ -116,15 +117,17 @@ def _inputs(node, path, name):
     """The layers that one call of a layer takes: Keras 3 lists its arguments, Keras 1 and 2 the tensors."""
     if not isinstance(node, dict):
         return _tensors(node, path, f"inbound_nodes of layer {name}")
-    found, waiting = [], [node.get("args"), node.get("kwargs")]
-    while waiting:
-        item = waiting.pop(0)
-        if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
-            history = item["config"].get("keras_history") if isinstance(item.get("config"), dict) else None
-            found += _tensors([history], path, f"layer {name}")
-        elif isinstance(item, (dict, list)):
-            waiting = (list(item.values()) if isinstance(item, dict) else item) + waiting
-    return found
+    histories = [*_histories(node.get("args")), *_histories(node.get("kwargs"))]
+    return [tensor for history in histories for tensor in _tensors([history], path, f"layer {name}")]
+
+
+def _histories(item: Any) -> Iterator[Any]:
+    """Where each tensor among the arguments of a call comes from, in order."""
+    if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
+        yield item["config"].get("keras_history") if isinstance(item.get("config"), dict) else None
+    elif isinstance(item, (dict, list)):
+        for inner in item.values() if isinstance(item, dict) else item:
+            yield from _histories(inner)
 
 
 def _tensors(listed, path, what):

@@ -1,72 +1,18 @@
-"""Agents saved by Keras 1 and 2: their architecture and weights as a model of today, channels last.
-
-    python -m shared.legacy old.yaml old.hdf5 new_folder
-
-Files of 2017 carry more than a network: pickled NumPy numbers, and a loss computed inside the model by a `Lambda` layer
-of marshalled Python code, fed by inputs `action` and `y_true`. The numbers are read as data; the loss is cut away; no
-code is ever looked at.
-"""
+"""A graph of Keras layers as a network of this project, channels last, and where each array of its file goes."""
 
 from pathlib import Path
 
+import keras
+
 from shared.errors import UserError
+from shared.model_files import keras_config
+from shared.model_files.architecture import Architecture
+from shared.model_files.assignment import Pair, Target, v3_names
+from shared.model_files.building import in_order, output_shapes
+from shared.model_files.hdf5 import WeightsFile
+from shared.model_files.keras_graph import Graph
 
 IMAGE_LAYERS = ("Convolution2D", "Conv2D", "MaxPooling2D", "Flatten", "Add", "Subtract", "Multiply")
-
-
-def load_legacy_model(architecture_path, weights_path=None):
-    """The network of a Keras 1 or 2 agent, from state to Q-values.
-
-    Args:
-        architecture_path: what `model.to_yaml()` (Keras 1 or 2) or `model.to_json()` wrote, or a whole model written by
-            `model.save("x.h5")`.
-        weights_path: the HDF5 file of `model.save_weights`; not needed for a whole model.
-
-    Returns a `keras.Model`, not compiled, whose images are (rows, columns, channels), whatever the file says. A state
-    of (rows, columns) that is only flattened becomes (rows, columns, 1).
-
-    Raises `UserError` naming the file, and the layer where there is one, when it cannot be loaded.
-    """
-    from shared import files, storage
-    from shared.model_files import building, hdf5, keras_graph, safe_yaml
-
-    stored = None
-    data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
-    if data.startswith(hdf5.SIGNATURE):
-        stored = hdf5.parse(data, architecture_path)
-        if "model_config" not in stored.attributes:
-            raise UserError(f"{architecture_path}: holds weights only; give its YAML or JSON first")
-        data = stored.attributes["model_config"].encode()
-    elif weights_path is None:
-        raise UserError(f"{architecture_path}: holds an architecture without weights; give the HDF5 file as well")
-    whole = keras_graph.parse(safe_yaml.parse(data, architecture_path, keras_1=True), architecture_path)
-    if weights_path is not None and Path(weights_path) != Path(architecture_path):
-        stored = hdf5.parse(files.read_bytes(weights_path, hdf5.MAX_FILE), weights_path)
-    weights_path = weights_path or architecture_path
-    if stored.attributes.get("backend") == "theano":
-        raise UserError(f"{weights_path}: written under Theano, which flips kernels and pads otherwise; not supported")
-
-    kept = keras_graph.without_losses(whole, architecture_path)
-    described, first = channels_last(kept, architecture_path)
-    model = building.build(described, architecture_path)
-    targets = _targets(model, kept, described, first, architecture_path)
-    pairs = _pair(model, targets, whole, stored)
-    storage.assign(storage.stage(pairs, weights_path))
-    return model
-
-
-def open_model(architecture_path, weights_path):
-    """A model from files of ours (`shared.storage.load_model`) or of Keras 1 and 2 (`load_legacy_model`).
-
-    Which they are is seen from the content. Raises `UserError` when they cannot be loaded.
-    """
-    from shared import files, storage
-    from shared.model_files import hdf5, safe_yaml
-
-    data = files.read_bytes(architecture_path, hdf5.MAX_FILE)
-    if data.startswith(hdf5.SIGNATURE) or "class_name" in safe_yaml.parse(data, architecture_path, keras_1=True):
-        return load_legacy_model(architecture_path, weights_path)
-    return storage.load_model(architecture_path, weights_path)
 
 
 def channels_last(graph, path):
@@ -74,9 +20,6 @@ def channels_last(graph, path):
 
     Returns an `architecture.Architecture` and whether the images were (channels, rows, columns).
     """
-    from shared.model_files import keras_config
-    from shared.model_files.architecture import Architecture
-
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     stated = {
         layer.channels_first: layer.name
@@ -98,6 +41,40 @@ def channels_last(graph, path):
     return Architecture(tuple(layers), graph.outputs, graph.sequential), first
 
 
+def pair(
+    graph: Graph,
+    kept: Graph,
+    network: Architecture,
+    first: bool,
+    path: str | Path,
+    model: keras.Model,
+    stored: WeightsFile,
+) -> list[Pair]:
+    """Match the layers of a model with those of a file: by name; where no name is the same, in order, as Keras does.
+
+    Args:
+        graph: the whole of what the document describes.
+        kept: what of it the network is made of.
+        network, first: what `channels_last` returned.
+        path: of the document, for messages.
+        model: built from the network.
+        stored: the file's arrays.
+
+    Raises `UserError` naming a layer that we cannot turn.
+    """
+    targets = _targets(model, kept, network, first, path)
+    if stored.layout == "v3":
+        names = v3_names([(layer.class_name, layer.name) for layer in graph.layers])
+    else:
+        names = {layer.name: layer.name for layer in graph.layers}
+    wanted = [layer.name for layer in graph.layers if layer.name in targets]
+    found = {layer.name: layer for layer in stored.layers}
+    if stored.layout == "legacy" and not found.keys() & targets.keys() and len(found) == len(wanted):
+        return [Pair(name, targets[name], layer) for name, layer in zip(wanted, stored.layers, strict=True)]
+    pairs = [Pair(name, targets[name], found.get(names[name])) for name in wanted]
+    return pairs + [Pair(name, None, layer) for name, layer in found.items() if name not in names.values()]
+
+
 def _targets(model, graph, described, first, path):
     """Where each stored array goes, by layer: kernels of Keras 1 turned, rows after a channels-first Flatten reordered.
 
@@ -108,11 +85,8 @@ def _targets(model, graph, described, first, path):
         first: whether the old one's images were (channels, rows, columns).
         path: for messages.
 
-    Returns a dict of lists of `storage.Target`. Raises `UserError` naming a layer that we cannot turn.
+    Returns a dict of lists of `assignment.Target`. Raises `UserError` naming a layer that we cannot turn.
     """
-    from shared.model_files.building import in_order, output_shapes
-    from shared.storage import Target
-
     targets = {}
     orders = {}  # layer whose output is a flattened (channels, rows, columns) -> that shape
     shapes = output_shapes(described, path)
@@ -151,43 +125,3 @@ def _turned(kernel):
 def _reordered(order):
     """Rows of a Dense kernel from (channels, rows, columns) to (rows, columns, channels)."""
     return lambda kernel: kernel.reshape(*order, -1).transpose(1, 2, 0, 3).reshape(kernel.shape)
-
-
-def _pair(model, targets, whole, stored):
-    """Match the layers with those of the file: by name; where the names differ, in order, as Keras does."""
-    from shared import storage
-
-    if stored.layout == "v3":
-        return [(name, wanted and targets[name], layer) for name, wanted, layer in storage.pair_layers(model, stored)]
-    kept = [(layer.name, targets[layer.name]) for layer in whole.layers if layer.name in targets]
-    found = {layer.name: layer for layer in stored.layers}
-    if not found.keys() & targets.keys() and len(found) == len(kept):
-        return [(name, wanted, layer) for (name, wanted), layer in zip(kept, stored.layers, strict=True)]
-    pairs = [(name, wanted, found.get(name)) for name, wanted in kept]
-    known = {layer.name for layer in whole.layers}
-    return pairs + [(name, None, layer) for name, layer in found.items() if name not in known]
-
-
-def main(argv=None):
-    """Convert an old agent: `python -m shared.legacy ARCHITECTURE [WEIGHTS] FOLDER`."""
-    from shared.commands.parser import Parser
-
-    parser = Parser("shared.legacy", "Convert an agent saved by Keras 1 or 2 into files of today.")
-    parser.add_argument("architecture", type=Path, help="YAML or JSON file, or a whole model in HDF5")
-    parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
-    parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
-    arguments = parser.parse_args(argv)
-    from shared import storage
-    from shared.nn import backend  # noqa: F401  the backend first, so that TensorFlow stays quiet
-
-    storage.refuse_existing(arguments.folder)
-    model = load_legacy_model(arguments.architecture, arguments.weights)
-    written = storage.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
-    return 0
-
-
-if __name__ == "__main__":
-    from shared.commands.parser import command
-
-    command(main)
