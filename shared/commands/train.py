@@ -39,7 +39,7 @@ def train(argv, package, experiments):
         run = Run.open(chosen.resume)
         config = None
     with contextlib.closing(run):
-        return _train(run, experiment, settings, arguments.engine, config)
+        return _train(run, experiment, settings, arguments, config)
 
 
 def refuse_another(config, argv, package, experiments, path):
@@ -112,6 +112,11 @@ def _add_choices(parser, experiments, engines):
     else:
         parser.set_defaults(engine=engines[0])
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the run goes (default: a new one in runs/)")
+    parser.add_argument(
+        "--keras",
+        action="store_true",
+        help="also write model.keras, the whole network as keras.saving.load_model reads it",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
         "--resume",
@@ -151,7 +156,7 @@ def _differences(config, arguments, settings, experiments):
     return [(flags.get(name, flag(name)), then[name], value) for name, value in now.items() if then[name] != value]
 
 
-def _train(run, experiment, settings, engine, config):
+def _train(run, experiment, settings, arguments, config):
     """Train in a run that was claimed, and is begun with `config`; or go on with one that was opened (None)."""
     import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
     from shared import storage
@@ -160,7 +165,7 @@ def _train(run, experiment, settings, engine, config):
 
     began = time.monotonic()
     try:
-        trainer = experiment.engine(settings) if engine == "compiled" else experiment.loop(settings)
+        trainer = experiment.engine(settings) if arguments.engine == "compiled" else experiment.loop(settings)
     except UserError:
         if config is not None:
             run.release()
@@ -177,6 +182,8 @@ def _train(run, experiment, settings, engine, config):
     weights = run.path / experiment.weights_name
     storage.save_weights(model, weights)
     storage.save_architecture(model, run.path / "model.yaml")
+    if arguments.keras:
+        storage.save_model(model, run.path / "model.keras")
     axis = ("episodes", experiment.unit) if settings.steps is None else ("steps", "environment steps")
     charts.learning_curve(run.path / "curve.png", run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)

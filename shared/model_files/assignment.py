@@ -3,15 +3,15 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from shared.errors import UserError
 from shared.model_files.hdf5 import StoredArray, StoredLayer, WeightsFile
+from shared.nn.copies import all_layers
 
 
 class Target:
@@ -90,13 +90,14 @@ def stage(pairs: list[Pair], path: str | Path) -> Staged:
 
 def stage_optimizer(optimizer: keras.optimizers.Optimizer, stored: WeightsFile, path: str | Path) -> Staged:
     """The same for the saved state of an optimizer. The learning rate is the document's to say."""
-    found = [array.shape for array in stored.optimizer]
-    wanted = [tuple(variable.shape) for variable in optimizer.variables]
-    saved_class = stored.attributes.get("optimizer_class", type(optimizer).__name__)  # v3 does not say it
-    if found != wanted or saved_class != type(optimizer).__name__:
+    if stored.layout == "v3" and len(stored.optimizer) <= 2 < len(optimizer.variables):
+        return []  # it had made no step: Keras 3 then saves its counter and its learning rate only
+    made, found = type(optimizer).__name__, [array.shape for array in stored.optimizer]
+    saved = made if stored.layout == "v3" else stored.attributes.get("optimizer_class")
+    if saved != made or found != [tuple(variable.shape) for variable in optimizer.variables]:
         raise UserError(
-            f"{path}: holds the state of another optimizer ({saved_class}); undo the change to the optimizer in the "
-            "YAML, or write state: false there"
+            f"{path}: holds the state of another optimizer ({saved}); undo the change to the optimizer in the YAML, or "
+            "write state: false there"
         )
     return [
         (variable, _values(path, "optimizer", array, variable))
@@ -124,20 +125,13 @@ def refuse_theano(model: keras.Model, backends: frozenset[str], path: str | Path
     """
     if "theano" not in backends:
         return
-    for layer in _all_layers(model):
+    for layer in all_layers(model):
         kernel, pool = (getattr(layer, size, None) or () for size in ("kernel_size", "pool_size"))
         if max(kernel, default=1) > 1 or (max(pool, default=1) > 1 and layer.padding == "same"):
             raise UserError(
                 f"{path}: layer {layer.name}: written under Theano, which flips kernels and pads otherwise; not "
                 "supported, save it again under TensorFlow"
             )
-
-
-def _all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, those inside others too."""
-    for inner in (*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])):
-        yield inner
-        yield from _all_layers(inner)
 
 
 def _shown(shapes):

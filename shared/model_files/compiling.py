@@ -24,6 +24,7 @@ SCHEDULES = {
 }
 # Losses that Keras also knows by these words.
 LOSS_WORDS = {"mse": "MeanSquaredError", "mean_squared_error": "MeanSquaredError", "huber": "Huber"}
+REQUIRED = inspect.Parameter.empty  # what `inspect` gives as the default of a setting that has none
 # What every optimizer has, at its default.
 COMMON = {key: value for key, value in keras.optimizers.Optimizer(0.0).get_config().items() if key != "learning_rate"}
 
@@ -145,6 +146,9 @@ def _from_section(section: Any, table: dict[str, type], where: str) -> Any:
             settings[key] = _from_section(value, SCHEDULES, f"{where}: learning_rate")
         else:
             settings[key] = _checked(value, known[key], f"{where}: {key} {value!r:.60}")
+    missing = next((key for key, value in known.items() if value is REQUIRED and key not in settings), None)
+    if missing is not None:
+        raise UserError(f"{where}: {name} needs {missing}; add it")
     try:
         return table[name](**settings)
     except (ValueError, TypeError) as error:

@@ -146,9 +146,12 @@ def _archive_bytes(model: keras.Model, path: str | Path) -> bytes:
                 config, weights = json.loads(zipped.read(archive.DOCUMENT)), zipped.read(archive.WEIGHTS)
     except OSError as error:
         raise files.user_error(path, error) from None
-    loss = (config.get("compile_config") or {}).get("loss")
-    if isinstance(loss, dict) and isinstance(loss.get("config"), dict):
-        loss["config"] |= getattr(model.loss, "_fn_kwargs", {})  # Keras leaves out Huber's delta
+    compiled = config.get("compile_config")
+    if compiled:
+        # `model.save("x.h5")` takes the optimizer out of what Keras keeps of a model; and Keras drops Huber's delta.
+        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+        if isinstance(compiled["loss"], dict) and isinstance(compiled["loss"]["config"], dict):
+            compiled["loss"]["config"] |= getattr(model.loss, "_fn_kwargs", {})
     _number_shared_objects(config, {})
     document = json.dumps(config).encode()
     note = archive.note(keras.__version__)
