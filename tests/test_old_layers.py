@@ -412,6 +412,21 @@ def test_statistics_that_theano_wrote_are_refused(tmp_path):
         legacy.load_legacy_model(*paths)
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"kernel_regularizer": "l2"}, "layer each: kernel_regularizer is not supported in YAML"),
+        ({"data_format": "channels_first"}, "layer each: data_format channels_first is not supported in YAML"),
+        ({"trainable": False}, "layer each: trainable: false is not supported in YAML"),
+    ],
+)
+def test_what_our_yaml_cannot_keep_is_seen_inside_a_time_distributed(tmp_path, option, words):
+    each = keras.layers.TimeDistributed(keras.layers.Conv2D(2, 2, **option), name="each")
+    model = keras.Sequential([keras.Input((3, 4, 4, 4)), each])
+    with pytest.raises(UserError, match=words):
+        storage.save_model(model, tmp_path)
+
+
 # -- sizes before anything is built ------------------------------------------------------------------------------------
 
 SHAPES = [(4,), (4, 6), (5, 5, 4), (3, 5, 5, 4)]

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -336,7 +337,7 @@ def in_order(architecture, path):
     return list(ordered.values())
 
 
-def output_shapes(architecture, path):
+def output_shapes(architecture: Architecture, path: str | Path) -> dict[str, tuple[int, ...]]:
     """The output shape of each layer by name, without the batch axis.
 
     Raises `UserError` naming the layer that does not fit its input, or when the network as a whole is too large.
@@ -356,7 +357,7 @@ def output_shapes(architecture, path):
     return shapes
 
 
-def output_shape(layer, inputs, path):
+def output_shape(layer: Layer, inputs: list[tuple[int, ...]], path: str | Path) -> tuple[int, ...]:
     """The shape of what a layer makes of inputs of these shapes, all without the batch axis.
 
     Raises `UserError` naming the layer when it does not fit its input.
@@ -382,14 +383,14 @@ def output_shape(layer, inputs, path):
     return tuple(shape)
 
 
-def weight_shapes(layer, inputs):
+def weight_shapes(layer: Layer, inputs: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """The shapes of a layer's weights, in Keras' order, for inputs of these shapes (without the batch axis)."""
     if layer.kind == "TimeDistributed":
         return weight_shapes(each_step(layer), [inputs[0][1:]])
     return KINDS[layer.kind].weight_shapes(layer.settings, _one_or_list([(None, *shape) for shape in inputs]))
 
 
-def each_step(layer):
+def each_step(layer: Layer) -> Layer:
     """What a TimeDistributed does at each time step, as a layer of the same name."""
     kind, settings = _split(layer.settings["layer"])
     return Layer(kind, layer.name, layer.inputs, settings)

@@ -1,11 +1,12 @@
 """What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
 
 import itertools
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.errors import UserError
 from shared.model_files import keras_settings
-from shared.model_files.architecture import make_layer
+from shared.model_files.architecture import Layer, make_layer
 
 CHANNELS_FIRST = {"th": True, "channels_first": True, "tf": False, "channels_last": False}
 RENAMED = {"Convolution2D": "Conv2D"}
@@ -77,18 +78,18 @@ class KerasLayer(NamedTuple):
     keras_3: bool = False  # whether Keras 3 wrote it
 
     @property
-    def is_keras_1(self):
+    def is_keras_1(self) -> bool:
         """Whether Keras 1 wrote it, which keeps the weights of some layers in another order."""
         return not KERAS_1.isdisjoint(self.config)
 
     @property
-    def channels_first(self):
+    def channels_first(self) -> bool | None:
         """True or False where the layer says how its images lie, else None."""
         layer = self.each_step or self
         return CHANNELS_FIRST.get(str(layer.config.get("data_format", layer.config.get("dim_ordering"))))
 
     @property
-    def each_step(self):
+    def each_step(self) -> "KerasLayer | None":
         """What a `TimeDistributed` does at each time step; None for other layers, or where it does not say it."""
         inner = self.config.get("layer") if self.class_name == "TimeDistributed" else None
         if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
@@ -104,7 +105,7 @@ class Graph(NamedTuple):
     sequential: bool
 
 
-def parse(document, path):
+def parse(document: dict[str, Any], path: str | Path) -> Graph:
     """Read a model's configuration.
 
     Args:
@@ -118,7 +119,7 @@ def parse(document, path):
     return graph._replace(layers=tuple(layer._replace(keras_3=keras_3) for layer in graph.layers))
 
 
-def plain_layer(layer, path):
+def plain_layer(layer: KerasLayer, path: str | Path) -> Layer:
     """A `KerasLayer` as an `architecture.Layer`, as if channels came last (see `KerasLayer.channels_first`)."""
     kind, config = RENAMED.get(layer.class_name, layer.class_name), layer.config
     where = f"{path}: layer {layer.name}"
