@@ -73,6 +73,12 @@ def _load_with_model(arguments, experiment, flag):
     settings = next(iter(experiment.presets.values()))
     model = open_model(arguments.model, arguments.weights)
     game = experiment.game(settings)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UserError(
+            f"{arguments.model}: the model takes {len(model.inputs)} arrays and gives {len(model.outputs)}, "
+            f"{experiment.name} wants one of each; give another model"
+        )
+    model = _behind_reshape(model, game.observation_shape)
     for what, found, wanted in (
         ("takes", model.input_shape[1:], game.observation_shape),
         ("gives", model.output_shape[1:], (game.num_actions,)),
@@ -83,6 +89,20 @@ def _load_with_model(arguments, experiment, flag):
                 f"; give {f'what it was trained for with {flag}, or ' if flag else ''}another model"
             )
     return Trained(experiment, settings, model, arguments.weights or arguments.model)
+
+
+def _behind_reshape(model, shape):
+    """The model behind a layer that gives an observation of that shape the axes of size 1 that it takes.
+
+    keras-rl's networks take (1, 4) where CartPole shows (4,): a window of one observation. A model that takes the shape
+    itself, or numbers that lie otherwise, is returned as it is.
+    """
+    import keras
+
+    wanted = tuple(model.input_shape[1:])
+    if wanted == shape or [size for size in wanted if size != 1] != [size for size in shape if size != 1]:
+        return model
+    return keras.Sequential([keras.Input(shape), keras.layers.Reshape(wanted), model], name=model.name)
 
 
 def _default_weights(package, experiments, game):

@@ -15,12 +15,19 @@ from typing import Any, NamedTuple
 import keras
 
 from shared.errors import UserError
+from shared.model_files import layer_rules
+from shared.nn.activations import keras_1_hard_sigmoid
 from shared.nn.layers import AGGREGATES, Dueling, Grid
 
-ACTIVATIONS = ("linear", "relu", "elu", "selu", "tanh", "sigmoid", "softmax", "softplus", "softsign")
-MAX_LAYERS = 1000
-MAX_WEIGHTS = 1 << 26  # numbers in a network, 256 MiB
+KERAS_ACTIVATIONS = (
+    *("linear", "relu", "elu", "selu", "tanh", "sigmoid", "hard_sigmoid", "softmax", "softplus", "softsign"),
+)
+OWN_ACTIVATIONS = {keras_1_hard_sigmoid.__name__: keras_1_hard_sigmoid}
+ACTIVATIONS = (*KERAS_ACTIVATIONS, *OWN_ACTIVATIONS)
+MAX_LAYERS = 1000  # each time step of a TimeDistributed counts as one
+MAX_WEIGHTS = 1 << 26  # numbers in a network, 256 MiB; and in what one of its layers makes of a state
 MAX_SIZE = 1 << 20  # of one axis
+MAX_STEPS = 128  # that a layer goes through, one after the other
 REQUIRED = object()
 
 
@@ -32,12 +39,14 @@ class Setting(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of layer: its class, its settings, the shapes of its weights, and how many inputs it takes."""
+    """A kind of layer: its class, its settings, the shapes of its weights, and what inputs it takes."""
 
-    layer_class: type
+    layer_class: Callable
     settings: dict[str, Setting] = {}
     weight_shapes: Callable = lambda settings, shape: []
     many_inputs: bool = False
+    axes: Callable = lambda settings: None  # of its input, without the batch axis; None for any number
+    steps: bool = False  # whether the first of them are time steps
 
 
 @dataclass(frozen=True)
@@ -116,25 +125,53 @@ def _edges(value):
     return tuple(tuple(map(float, axis)) for axis in axes)
 
 
-def _dense_shapes(settings, shape):
-    return [(shape[-1], settings["units"]), (settings["units"],)][: 1 + settings["use_bias"]]
-
-
-def _conv_shapes(settings, shape):
-    kernel = (*settings["kernel_size"], shape[-1], settings["filters"])
-    return [kernel, (settings["filters"],)][: 1 + settings["use_bias"]]
-
-
 _ACTIVATION = Setting(_one_of(*ACTIVATIONS), "linear")
 _BIAS = Setting(_yes_or_no, True)
 _PADDING = Setting(_one_of("valid", "same"), "valid")
+_SLOPE = Setting(layer_rules.number(0.0, 1e6), 0.0)
+_CENTERED = {"center": Setting(_yes_or_no, True), "scale": Setting(_yes_or_no, True)}
+_POOLING = {
+    "pool_size": Setting(_sizes(2, high=1024), (2, 2)),
+    "strides": Setting(_sizes(2, high=1024)),
+    "padding": _PADDING,
+}
+
+
+def _image(settings):
+    """Rows, columns, channels."""
+    return 3
+
+
+def _lstm(**settings):
+    """The weights come from a file, so Keras need not make orthogonal ones first: 80 s at 4000 units."""
+    return keras.layers.LSTM(recurrent_initializer="glorot_uniform", **settings)
+
+
+def _time_distributed(name, layer):
+    return keras.layers.TimeDistributed(keras_layer(*_split(layer), f"{name}_each"), name=name)
+
+
+def _each_step(value):
+    """The layer of a TimeDistributed: a dict of its class and its settings."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a layer, with class and settings")
+    if value.get("class") not in EACH_STEP:
+        known = ", ".join(EACH_STEP)
+        raise ValueError(f"{value.get('class')!s:.60} cannot be done at each time step; what can be is {known}")
+    kind, settings = _split(value)
+    return {"class": kind, **_checked(kind, settings)}
+
+
+def _split(layer):
+    return layer["class"], {key: value for key, value in layer.items() if key != "class"}
+
 
 KINDS = {
     "InputLayer": Kind(keras.layers.InputLayer, {"shape": Setting(_sizes())}),
     "Dense": Kind(
         keras.layers.Dense,
         {"units": Setting(_whole(1, MAX_SIZE)), "activation": _ACTIVATION, "use_bias": _BIAS},
-        _dense_shapes,
+        layer_rules.dense_weights,
     ),
     "Conv2D": Kind(
         keras.layers.Conv2D,
@@ -146,15 +183,69 @@ KINDS = {
             "activation": _ACTIVATION,
             "use_bias": _BIAS,
         },
-        _conv_shapes,
+        layer_rules.conv_weights,
+        axes=_image,
     ),
-    "MaxPooling2D": Kind(
-        keras.layers.MaxPooling2D,
+    "MaxPooling2D": Kind(keras.layers.MaxPooling2D, _POOLING, axes=_image),
+    "AveragePooling2D": Kind(keras.layers.AveragePooling2D, _POOLING, axes=_image),
+    "GlobalAveragePooling2D": Kind(
+        keras.layers.GlobalAveragePooling2D, {"keepdims": Setting(_yes_or_no, False)}, axes=_image
+    ),
+    "ZeroPadding2D": Kind(
+        keras.layers.ZeroPadding2D, {"padding": Setting(layer_rules.edge_widths, (1, 1))}, axes=_image
+    ),
+    "BatchNormalization": Kind(
+        keras.layers.BatchNormalization,
         {
-            "pool_size": Setting(_sizes(2, high=1024), (2, 2)),
-            "strides": Setting(_sizes(2, high=1024)),
-            "padding": _PADDING,
+            "axis": Setting(layer_rules.axis, -1),
+            "momentum": Setting(layer_rules.number(0.0, 1.0), 0.99),
+            "epsilon": Setting(layer_rules.number(0.0, 1.0), 1e-3),
+            **_CENTERED,
         },
+        layer_rules.batch_normalization_weights,
+    ),
+    "LayerNormalization": Kind(
+        keras.layers.LayerNormalization,
+        {
+            "axis": Setting(layer_rules.axes, -1),
+            "epsilon": Setting(layer_rules.number(0.0, 1.0), 1e-3),
+            **_CENTERED,
+        },
+        layer_rules.layer_normalization_weights,
+    ),
+    "LSTM": Kind(
+        _lstm,
+        {
+            "units": Setting(_whole(1, MAX_SIZE)),
+            "activation": Setting(_one_of(*ACTIVATIONS), "tanh"),
+            "recurrent_activation": Setting(_one_of(*ACTIVATIONS), "sigmoid"),
+            "use_bias": _BIAS,
+            "return_sequences": Setting(_yes_or_no, False),
+            "dropout": Setting(_fraction, 0.0),
+            "recurrent_dropout": Setting(_fraction, 0.0),
+        },
+        layer_rules.lstm_weights,
+        axes=lambda settings: 2,
+        steps=True,
+    ),
+    "TimeDistributed": Kind(_time_distributed, {"layer": Setting(_each_step)}, steps=True),
+    "Rescaling": Kind(
+        keras.layers.Rescaling, {"scale": Setting(layer_rules.number()), "offset": Setting(layer_rules.number(), 0.0)}
+    ),
+    "LeakyReLU": Kind(keras.layers.LeakyReLU, {"negative_slope": _SLOPE._replace(default=0.3)}),
+    "ReLU": Kind(
+        keras.layers.ReLU,
+        {
+            "max_value": Setting(layer_rules.number_or_none(0.0, 1e6), None),
+            "negative_slope": _SLOPE,
+            "threshold": Setting(layer_rules.number(0.0, 1e6), 0.0),
+        },
+    ),
+    "Reshape": Kind(keras.layers.Reshape, {"target_shape": Setting(layer_rules.target_shape(MAX_SIZE))}),
+    "Permute": Kind(
+        keras.layers.Permute,
+        {"dims": Setting(layer_rules.order_of_axes)},
+        axes=lambda settings: len(settings["dims"]),
     ),
     "Flatten": Kind(keras.layers.Flatten),
     "Grid": Kind(Grid, {"edges": Setting(_edges)}),
@@ -169,9 +260,16 @@ KINDS = {
     "Add": Kind(keras.layers.Add, many_inputs=True),
     "Subtract": Kind(keras.layers.Subtract, many_inputs=True),
     "Multiply": Kind(keras.layers.Multiply, many_inputs=True),
-    "Concatenate": Kind(keras.layers.Concatenate, {"axis": Setting(_whole(-8, 8), -1)}, many_inputs=True),
+    "Average": Kind(keras.layers.Average, many_inputs=True),
+    "Maximum": Kind(keras.layers.Maximum, many_inputs=True),
+    "Concatenate": Kind(keras.layers.Concatenate, {"axis": Setting(layer_rules.axis, -1)}, many_inputs=True),
     "Dot": Kind(keras.layers.Dot, {"axes": Setting(_sizes(2, low=-8, high=8))}, many_inputs=True),
 }
+# What a TimeDistributed may do at each time step.
+EACH_STEP = (
+    *("Dense", "Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "ZeroPadding2D", "Flatten"),
+    *("LayerNormalization", "Activation", "LeakyReLU", "ReLU", "Rescaling", "Dropout", "Reshape", "Permute"),
+)
 
 
 def make_layer(kind, name, inputs, settings, path):
@@ -184,22 +282,53 @@ def make_layer(kind, name, inputs, settings, path):
     where = f"{path}: layer {name}"
     if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{where}: {kind!s:.60} is not a supported layer; supported are {', '.join(KINDS)}")
-    known = KINDS[kind].settings
-    unknown = next((key for key in settings if key not in known), None)
-    if unknown is not None:
-        raise UserError(f"{where}: {kind} has no setting {unknown!s:.60}; it has {', '.join(known) or 'none'}")
-    checked = {}
-    for key, setting in known.items():
-        value = settings.get(key, setting.default)
-        if value is REQUIRED:
-            raise UserError(f"{where}: {kind} needs {key}; add it")
-        try:
-            checked[key] = setting.check(value)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{where}: {key} {value!r:.60}: {error}") from None
+    try:
+        checked = _checked(kind, settings)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from None
     if kind == "InputLayer" and inputs:
         raise UserError(f"{where}: an InputLayer takes no input; remove it")
     if kind != "InputLayer" and (not inputs or (len(inputs) > 1) != KINDS[kind].many_inputs):
         wanted = "two or more inputs" if KINDS[kind].many_inputs else "one input"
         raise UserError(f"{where}: {kind} takes {wanted}, not {len(inputs)}")
     return Layer(kind, name, tuple(inputs), checked)
+
+
+def _checked(kind, settings):
+    """Every setting of a kind of layer, checked, defaults filled in. Raises `ValueError` naming the setting."""
+    known = KINDS[kind].settings
+    unknown = next((key for key in settings if key not in known), None)
+    if unknown is not None:
+        raise ValueError(f"{kind} has no setting {unknown!s:.60}; it has {', '.join(known) or 'none'}")
+    checked = {}
+    for key, setting in known.items():
+        value = settings.get(key, setting.default)
+        if value is REQUIRED:
+            raise ValueError(f"{kind} needs {key}; add it")
+        try:
+            checked[key] = setting.check(value)
+        except (ValueError, TypeError) as error:
+            shown = key if isinstance(value, dict) else f"{key} {value!r:.60}"
+            raise ValueError(f"{shown}: {error}") from None
+    return checked
+
+
+def each_step(layer: Layer) -> Layer:
+    """What a TimeDistributed does at each time step, as a layer of the same name."""
+    kind, settings = _split(layer.settings["layer"])
+    return Layer(kind, layer.name, layer.inputs, settings)
+
+
+def keras_layer(kind, settings, name):
+    settings = {
+        key: OWN_ACTIVATIONS.get(value, value) if "activation" in key else value for key, value in settings.items()
+    }
+    return KINDS[kind].layer_class(name=name, **settings)
+
+
+def weight_shapes(layer: Layer, inputs: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The shapes of a layer's weights, in Keras' order, for inputs of these shapes (without the batch axis)."""
+    if layer.kind == "TimeDistributed":
+        return weight_shapes(each_step(layer), [inputs[0][1:]])
+    batched = [(None, *shape) for shape in inputs]
+    return KINDS[layer.kind].weight_shapes(layer.settings, batched[0] if len(batched) == 1 else batched)

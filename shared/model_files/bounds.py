@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UserError
-from shared.model_files.architecture import KINDS, MAX_LAYERS, Architecture, Layer
+from shared.model_files.architecture import MAX_LAYERS, Architecture, Layer, each_step, weight_shapes
 
 Shape = tuple[int, ...]
 
@@ -68,13 +68,15 @@ def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path
 def _work(layer: Layer, inputs: list[Shape], output: Shape) -> int:
     """Multiplications and additions of a layer for one state, at most, in order of magnitude."""
     work = math.prod(output) + sum(map(math.prod, inputs))
+    if layer.kind == "TimeDistributed":
+        steps = inputs[0][0]
+        return steps * _work(each_step(layer), [inputs[0][1:]], output[1:])
     if "pool_size" in layer.settings:
         work += math.prod(output) * math.prod(layer.settings["pool_size"])
     if layer.kind == "Dot":
         work += math.prod(output) * max(max(shape) for shape in inputs)
     if inputs:
-        batched = [(None, *shape) for shape in inputs]
-        weights = KINDS[layer.kind].weight_shapes(layer.settings, batched[0] if len(batched) == 1 else batched)
+        weights = weight_shapes(layer, inputs)
         # Each weight is applied at each place of the input or the output: all of its axes but the last.
         places = max(math.prod(shape[:-1]) for shape in (*inputs, output))
         work += places * sum(map(math.prod, weights))

@@ -1,12 +1,24 @@
 """A network that a file describes, put together: the order of its layers, the shapes of their outputs, the model."""
 
 import math
+from pathlib import Path
 
 import keras
 
 from shared.errors import UserError
 from shared.model_files import bounds
-from shared.model_files.architecture import KINDS, MAX_SIZE, MAX_WEIGHTS
+from shared.model_files.architecture import (
+    KINDS,
+    MAX_LAYERS,
+    MAX_SIZE,
+    MAX_STEPS,
+    MAX_WEIGHTS,
+    Architecture,
+    Layer,
+    each_step,
+    keras_layer,
+    weight_shapes,
+)
 
 
 def in_order(architecture, path):
@@ -30,40 +42,65 @@ def in_order(architecture, path):
     return list(ordered.values())
 
 
-def output_shapes(architecture, path):
+def output_shapes(architecture: Architecture, path: str | Path) -> dict[str, tuple[int, ...]]:
     """The output shape of each layer by name, without the batch axis.
 
     Raises `UserError` naming the layer that does not fit its input, or when the network as a whole is too large.
     """
-    shapes, total = {}, 0
+    shapes, total, parts = {}, 0, len(architecture.layers)
     for layer in in_order(architecture, path):
-        kind = KINDS[layer.kind]
-        if layer.kind == "InputLayer":
-            shapes[layer.name] = layer.settings["shape"]
-            continue
-        inputs = _one_or_list([(None, *shapes[name]) for name in layer.inputs])
-        try:
-            shape = kind.layer_class(name=layer.name, **layer.settings).compute_output_shape(inputs)[1:]
-            fits = all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
-        except (ValueError, TypeError, IndexError):
-            fits = False
-        if not fits:
-            shown = " and ".join(str(shapes[name]) for name in layer.inputs)
-            raise UserError(f"{path}: layer {layer.name}: {layer.kind} does not fit its input {shown}; change one")
-        shapes[layer.name] = tuple(shape)
-        total += sum(math.prod(weights) for weights in kind.weight_shapes(layer.settings, inputs))
+        where, inputs = f"{path}: layer {layer.name}", [shapes[name] for name in layer.inputs]
+        shapes[layer.name] = output_shape(layer, inputs, path)
+        total += sum(map(math.prod, weight_shapes(layer, inputs)))
         if total > MAX_WEIGHTS:
-            raise UserError(
-                f"{path}: layer {layer.name}: more than {MAX_WEIGHTS:,} weights up to here; make it smaller"
-            )
+            raise UserError(f"{where}: more than {MAX_WEIGHTS:,} weights up to here; make it smaller")
+        parts += inputs[0][0] - 1 if layer.kind == "TimeDistributed" else 0
+        if parts > MAX_LAYERS:
+            raise UserError(f"{where}: more than {MAX_LAYERS} layers and time steps of layers; make it smaller")
     return shapes
+
+
+def output_shape(layer: Layer, inputs: list[tuple[int, ...]], path: str | Path) -> tuple[int, ...]:
+    """The shape of what a layer makes of inputs of these shapes, all without the batch axis.
+
+    Raises `UserError` naming the layer when it does not fit its input.
+    """
+    kind, where = KINDS[layer.kind], f"{path}: layer {layer.name}"
+    if layer.kind == "InputLayer":
+        return layer.settings["shape"]
+    if kind.steps and inputs[0] and inputs[0][0] > MAX_STEPS:
+        raise UserError(f"{where}: {inputs[0][0]:,} time steps are more than {MAX_STEPS}; choose another file")
+    if layer.kind == "TimeDistributed" and len(inputs[0]) > 1:
+        return (inputs[0][0], *output_shape(each_step(layer), [inputs[0][1:]], path))
+    batched = [(None, *shape) for shape in inputs]
+    try:
+        shape = _made(layer).compute_output_shape(_one_or_list(batched))[1:]
+        weight_shapes(layer, inputs)
+        fits = kind.axes(layer.settings) in (None, len(inputs[0])) and not _crosses_the_batch(layer, len(batched[0]))
+        fits = fits and all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
+    except (ValueError, TypeError, IndexError):
+        fits = False
+    if not fits:
+        shown = " and ".join(map(str, inputs))
+        raise UserError(f"{where}: {layer.kind} does not fit its input {shown}; change one")
+    return tuple(shape)
+
+
+def _crosses_the_batch(layer, axes):
+    """Whether an axis that a layer works along is that of the batch, counted from the end."""
+    axis = layer.settings.get("axis", ())
+    return any(one % axes == 0 for one in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def _made(layer):
+    return keras_layer(layer.kind, layer.settings, layer.name)
 
 
 def build(architecture, path):
     """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
     bounds.check(architecture, output_shapes(architecture, path), path)
     ordered = in_order(architecture, path)
-    made = {layer.name: KINDS[layer.kind].layer_class(name=layer.name, **layer.settings) for layer in ordered}
+    made = {layer.name: _made(layer) for layer in ordered}
     if architecture.sequential:
         return keras.Sequential(list(made.values()))
     tensors = {}

@@ -1,7 +1,11 @@
 """What a layer of Keras 1, 2 or 3 is called and set to in `architecture.KINDS`."""
 
+from pathlib import Path
+
 from shared.errors import UserError
-from shared.model_files.architecture import make_layer
+from shared.model_files import keras_settings
+from shared.model_files.architecture import Layer, make_layer
+from shared.model_files.keras_graph import KerasLayer
 
 RENAMED = {"Convolution2D": "Conv2D"}
 # What a layer is called for in Keras 2 and 3, and what Keras 1 called it.
@@ -15,6 +19,25 @@ SETTINGS = {
         "use_bias": "bias",
     },
     "MaxPooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
+    "AveragePooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
+    "GlobalAveragePooling2D": {"keepdims": "keepdims"},
+    "ZeroPadding2D": {"padding": "padding"},
+    "BatchNormalization": {key: key for key in ("axis", "momentum", "epsilon", "center", "scale")},
+    "LayerNormalization": {key: key for key in ("axis", "epsilon", "center", "scale")},
+    "LSTM": {
+        "units": "output_dim",
+        "activation": "activation",
+        "recurrent_activation": "inner_activation",
+        "use_bias": "use_bias",
+        "return_sequences": "return_sequences",
+        "dropout": "dropout_W",
+        "recurrent_dropout": "dropout_U",
+    },
+    "Rescaling": {"scale": "scale", "offset": "offset"},
+    "LeakyReLU": {"negative_slope": "alpha"},
+    "ReLU": {key: key for key in ("max_value", "negative_slope", "threshold")},
+    "Reshape": {"target_shape": "target_shape"},
+    "Permute": {"dims": "dims"},
     "Activation": {"activation": "activation"},
     "Dropout": {"rate": "p"},
     "Concatenate": {"axis": "axis"},
@@ -31,34 +54,44 @@ NEUTRAL = {
     "noise_shape": (None,),
     "normalize": (False,),
     "mask_zero": (False,),
+    "stateful": (False,),
+    "return_state": (False,),
+    "go_backwards": (False,),
+    "time_major": (False,),
+    "renorm": (False,),
+    "rms_scaling": (False,),
+    "virtual_batch_size": (None,),
+    "adjustment": (None,),
 }
 
 
-def plain_layer(layer, path):
+def plain_layer(layer: KerasLayer, path: str | Path) -> Layer:
     """A `KerasLayer` as an `architecture.Layer`, as if channels came last (see `KerasLayer.channels_first`)."""
     kind, config = RENAMED.get(layer.class_name, layer.class_name), layer.config
     where = f"{path}: layer {layer.name}"
+    if kind == "Merge":
+        kind, config = keras_settings.merge(config, where)
     for key, neutral in NEUTRAL.items():
         if key in config and config[key] not in neutral:
             raise UserError(f"{where}: {key} {config[key]!r:.60} is not supported")
     dtype = config.get("dtype", "float32")
     while isinstance(dtype, dict):  # a policy of Keras 3
         dtype = dtype.get("name", dtype.get("config"))
-    if dtype not in ("float32", None):
+    if dtype not in ("float32", None) and (kind, dtype) != ("InputLayer", "uint8"):
         raise UserError(f"{where}: dtype {dtype!r:.60} is not supported, only float32")
     settings = {
         key: config[key] if key in config else config[old]
         for key, old in SETTINGS.get(kind, {}).items()
         if key in config or old in config
     }
-    if settings.get("activation", "") is None:
-        settings["activation"] = "linear"
-    if kind == "Conv2D":
-        settings["kernel_size"] = config.get("kernel_size", [config.get("nb_row"), config.get("nb_col")])
-    if kind == "MaxPooling2D" and settings.get("strides") is None:
-        settings["strides"] = settings.get("pool_size")
+    keras_settings.adjust(kind, settings, config, layer.keras_3, where)
     if kind == "InputLayer":
         settings["shape"] = _input_shape(config, where)
+    if kind == "TimeDistributed":
+        if layer.each_step is None:
+            raise UserError(f"{where}: does not say which layer it is made of; choose another file")
+        inner = plain_layer(layer.each_step, path)
+        settings["layer"] = {"class": inner.kind, **inner.settings}
     return make_layer(kind, layer.name, layer.inputs, settings, path)
 
 

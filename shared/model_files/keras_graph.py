@@ -1,11 +1,13 @@
 """What `model.to_yaml()`, `to_json()` and `get_config()` of Keras 1, 2 and 3 say about a model, read as plain data."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from shared.errors import UserError
 
 LAMBDA = "Lambda"
+KERAS_1 = {"nb_filter", "inner_activation", "mode"}  # settings that later versions do not have
 CHANNELS_FIRST = {"th": True, "channels_first": True, "tf": False, "channels_last": False}
 
 
@@ -16,16 +18,26 @@ class KerasLayer(NamedTuple):
     class_name: str
     config: dict[str, Any]
     inputs: tuple[str, ...]
+    keras_3: bool = False  # whether Keras 3 wrote it
 
     @property
-    def is_keras_1(self):
-        """Whether Keras 1 wrote it, which keeps the kernels of `th` convolutions in another order."""
-        return self.class_name in ("Convolution2D", "Conv2D") and "nb_filter" in self.config
+    def is_keras_1(self) -> bool:
+        """Whether Keras 1 wrote it, which keeps the weights of some layers in another order."""
+        return not KERAS_1.isdisjoint(self.config)
 
     @property
-    def channels_first(self):
+    def channels_first(self) -> bool | None:
         """True or False where the layer says how its images lie, else None."""
-        return CHANNELS_FIRST.get(str(self.config.get("data_format", self.config.get("dim_ordering"))))
+        layer = self.each_step or self
+        return CHANNELS_FIRST.get(str(layer.config.get("data_format", layer.config.get("dim_ordering"))))
+
+    @property
+    def each_step(self) -> "KerasLayer | None":
+        """What a `TimeDistributed` does at each time step; None for other layers, or where it does not say it."""
+        inner = self.config.get("layer") if self.class_name == "TimeDistributed" else None
+        if not isinstance(inner, dict) or not isinstance(inner.get("config"), dict):
+            return None
+        return KerasLayer(self.name, str(inner.get("class_name")), inner["config"], self.inputs, self.keras_3)
 
 
 class Graph(NamedTuple):
@@ -45,12 +57,9 @@ def parse(document, path):
 
     Returns a `Graph`. Raises `UserError` when it is no Keras model, or one of a form that we do not know.
     """
-    kind, config = document.get("class_name"), document.get("config")
-    if kind == "Sequential":
-        return _sequential(config, path)
-    if kind in ("Model", "Functional") and isinstance(config, dict):
-        return _functional(config, path)
-    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
+    graph = _model(document, path)
+    keras_3 = any(_is_keras_3(layer.config) for layer in graph.layers)
+    return graph._replace(layers=tuple(layer._replace(keras_3=keras_3) for layer in graph.layers))
 
 
 def without_losses(graph, path):
@@ -75,6 +84,33 @@ def without_losses(graph, path):
     return graph._replace(layers=kept, outputs=tuple(outputs))
 
 
+def _model(document, path):
+    kind, config = document.get("class_name"), document.get("config")
+    if kind == "Sequential":
+        return _sequential(config, path)
+    if kind in ("Model", "Functional") and isinstance(config, dict):
+        return _functional(config, path)
+    raise UserError(f"{path}: class_name {kind!r:.60} is no Keras model (Sequential, Model, Functional)")
+
+
+def _is_keras_3(config):
+    """Whether a layer's configuration has what only Keras 3 writes: `batch_shape`, or a `DTypePolicy`."""
+    dtype = config.get("dtype")
+    return "batch_shape" in config or (isinstance(dtype, dict) and dtype.get("class_name") == "DTypePolicy")
+
+
+def _merged(layers, path):
+    """A Sequential of Keras 1 that begins with a `Merge` of models: the layers of these, then its own."""
+    branches, merge = [], layers[0]
+    for item in _list(merge.config.get("layers"), path, f"the layers of {merge.name}"):
+        is_model = isinstance(item, dict) and item.get("class_name") in ("Sequential", "Model", "Functional")
+        branches.append(_model(item, path) if is_model else _sequential([item], path))
+    chain = [layer._replace(inputs=(before.name,)) for before, layer in itertools.pairwise(layers)]
+    merge = merge._replace(inputs=tuple(name for branch in branches for name in branch.outputs))
+    layers = [*(layer for branch in branches for layer in branch.layers), merge, *chain]
+    return Graph(tuple(layers), (layers[-1].name,), False)
+
+
 def _sequential(config, path):
     """A chain. In Keras 1 and early 2 its configuration is the list itself, and the first layer tells the input."""
     stack = config.get("layers") if isinstance(config, dict) else config
@@ -82,6 +118,8 @@ def _sequential(config, path):
     if not layers:
         raise UserError(f"{path}: a model without layers; choose another file")
     first = layers[0]
+    if first.class_name == "Merge":
+        return _merged(layers, path)
     if first.class_name != "InputLayer":
         shape = first.config.get("batch_input_shape")
         if shape is None and isinstance(config, dict):

@@ -22,6 +22,7 @@ from shared.model_files import (
     assignment,
     bounds,
     building,
+    channels,
     compiling,
     documents,
     keras_graph,
@@ -106,7 +107,8 @@ def _load(
     held = _with_arrays(file, document, weights_path)
     model = building.build(network, file.path)
     assignment.refuse_theano(model, document.backends | held.arrays.backends, held.path)
-    staged = assignment.stage(pair(model, held.arrays), held.path)
+    pairs = pair(model, held.arrays)
+    staged = assignment.stage(pairs, held.path)
     if training is not None:
         model.compile(optimizer=training.optimizer, loss=training.loss)
         if training.with_state:
@@ -125,9 +127,8 @@ def _network(document: Document) -> tuple[Architecture, Pairing]:
     graph = keras_graph.parse(document.content, document.path)
     bounds.check_count(graph.layers, graph.outputs, document.path)
     kept = keras_graph.without_losses(graph, document.path)
-    network, first = keras_network.channels_last(kept, document.path)
-    pair = functools.partial(keras_network.pair, graph, kept, network, first, document.path)
-    return network, pair
+    network, places = channels.channels_last(kept, document.path)
+    return network, functools.partial(keras_network.pair, graph, kept, places, document.path)
 
 
 def _training(document: Document) -> compiling.Training | None:

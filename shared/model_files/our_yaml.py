@@ -50,10 +50,17 @@ def to_plain(architecture):
         plain = {"name": layer.name, "class": layer.kind}
         if layer.inputs not in ((), (before,)):
             plain["inputs"] = list(layer.inputs)
-        layers.append(plain | {key: list(v) if isinstance(v, tuple) else v for key, v in layer.settings.items()})
+        layers.append(plain | _plain(layer.settings))
         before = layer.name
     plain = {"model": "Sequential" if architecture.sequential else "Functional", "layers": layers}
     return plain if architecture.outputs == (before,) else plain | {"outputs": list(architecture.outputs)}
+
+
+def _plain(value):
+    """Settings with lists for tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def from_plain(document, path):

@@ -17,13 +17,11 @@ from shared.model_files.architecture import Architecture
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 ARCHIVE_ENDING = ".keras"
+WEIGHTS = ("kernel", "recurrent", "bias", "gamma", "beta")
 # Settings of a Keras layer that change its training only, and that the YAML does not keep.
 TRAINING_ONLY = (
-    "kernel_regularizer",
-    "bias_regularizer",
     "activity_regularizer",
-    "kernel_constraint",
-    "bias_constraint",
+    *(f"{weight}_{what}" for weight in WEIGHTS for what in ("regularizer", "constraint")),
 )
 
 
@@ -95,10 +93,11 @@ def _describe(model: keras.Model, path: str | Path) -> Architecture:
     config = json.loads(json.dumps(model.get_config(), default=str))
     graph = keras_graph.parse({"class_name": type(model).__name__, "config": config}, path)
     for layer in graph.layers:
-        lost = [key for key in TRAINING_ONLY if layer.config.get(key) is not None]
+        parts = [layer, *([layer.each_step] if layer.each_step else [])]
+        lost = [key for key in TRAINING_ONLY if any(part.config.get(key) is not None for part in parts)]
         if layer.channels_first:
             lost.append("data_format channels_first")
-        if not layer.config.get("trainable", True):
+        if not all(part.config.get("trainable", True) for part in parts):
             lost.append("trainable: false")
         if lost:
             raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported in YAML; save the weights alone")
