@@ -1,6 +1,7 @@
 """The one error that a person is meant to read, what a command does with it, and warnings."""
 
 import sys
+import unicodedata
 from pathlib import Path
 
 INTERRUPTED, TERMINATED, HUNG_UP = 130, 143, 129  # exit status after SIGINT, SIGTERM and SIGHUP, as shells count them
@@ -10,8 +11,12 @@ class UserError(Exception):
     """Something the person at the keyboard can mend.
 
     The message is one line that names the culprit (a file, a flag) and the remedy. Library code raises it;
-    `shared.commands.parser.command` prints it on stderr and exits with status 2.
+    `shared.commands.parser.command` prints it on stderr and exits with status 2. What it quotes may come from a
+    stranger's file, so it is made `printable` here, for every way that a message takes.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(printable(str(message)))
 
 
 def warn(message: str) -> None:
@@ -35,6 +40,18 @@ def name_program(name: str) -> None:
 
 
 def one_line(text: object) -> str:
-    """Text of any origin as one line that is safe to print: control characters and the like are written out."""
-    joined = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+    """Text of any origin as one line that is safe to print."""
+    return printable(" ".join(str(text).split()))
+
+
+def printable(text: str) -> str:
+    r"""Some text with everything that a terminal would obey or hide written out: `\x1b` for an escape.
+
+    That is control characters, marks that turn the direction of writing and halves of characters, written as in a
+    Python literal. Line breaks, spaces and letters of any language stay.
+    """
+    return "".join(c if _shows(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _shows(character):
+    return character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs"

@@ -18,7 +18,7 @@ from data import make_keras_1 as keras_1
 
 from shared import legacy, storage
 from shared.errors import UserError
-from shared.model_files import architecture, channels, keras_config, safe_yaml
+from shared.model_files import building, channels, keras_graph, safe_yaml
 
 DATA = Path(__file__).parent / "data"
 
@@ -408,9 +408,9 @@ def test_scrambled_configurations_are_refused_in_one_line(old):
         start, end = match.span(1)
         spoiled = text[:start] + strange[rng.integers(len(strange))] + text[end:]
         try:
-            graph = keras_config.parse(safe_yaml.parse(spoiled.encode(), "old.yaml", keras_1=True), "old.yaml")
-            described, _ = channels.channels_last(legacy.without_losses(graph, "old.yaml"), "old.yaml")
-            architecture.output_shapes(described, "old.yaml")
+            graph = keras_graph.parse(safe_yaml.parse(spoiled.encode(), "old.yaml", keras_1=True), "old.yaml")
+            described, _ = channels.channels_last(keras_graph.without_losses(graph, "old.yaml"), "old.yaml")
+            building.output_shapes(described, "old.yaml")
             understood += 1
         except UserError as error:
             messages.append(str(error))

@@ -15,7 +15,7 @@ import tf_keras
 
 from shared import legacy, storage
 from shared.errors import UserError
-from shared.model_files import architecture
+from shared.model_files import architecture, building
 
 
 def sequential(k, shape, layers):
@@ -372,7 +372,7 @@ WIDE = k1.layer("ZeroPadding2D", "edge", padding=(1000, 1000))
         ((4, 4), [k1.layer("LeakyReLU", "leaky", alpha=float("nan"))], "leaky: negative_slope nan: must be a number"),
         ((9, 9), [POOL], "pool: AveragePooling2D does not fit its input"),
         ((9, 9), [WIDE], "edge: ZeroPadding2D does not fit its input"),
-        ((99, 99, 99), [WIDE], "edge: makes more than 67,108,864 numbers of one state"),
+        ((99, 99, 99), [WIDE], "edge: the layers up to here make more than"),
         ((2, 6, 6), [CONV, each("Flatten")], "each: TimeDistributed on channels-first data is not supported"),
         ((2, 6, 6), [CONV, shaped(15, 5)], "shape: Reshape on channels-first data is not supported"),
         ((2, 6, 6), [CONV, k1.layer("Dense", "d", output_dim=3)], "d: Dense on channels-first data is not supported"),
@@ -408,8 +408,23 @@ def test_merges_that_are_refused(tmp_path, change, words):
 def test_statistics_that_theano_wrote_are_refused(tmp_path):
     """Some versions of Keras 1 kept variances there and some standard deviations; nothing in the file says which."""
     paths = k1.write(tmp_path, k1.chain((4,), normalise()), {"norm": [np.ones(4, "float32")] * 4}, end="")
-    with pytest.raises(UserError, match=r"old\.hdf5: layer norm: a BatchNormalization of Keras 1 under Theano"):
+    with pytest.raises(UserError, match=r"layer norm: a BatchNormalization of Keras 1 under Theano"):
         legacy.load_legacy_model(*paths)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"kernel_regularizer": "l2"}, "layer each: kernel_regularizer is not supported in YAML"),
+        ({"data_format": "channels_first"}, "layer each: data_format channels_first is not supported in YAML"),
+        ({"trainable": False}, "layer each: trainable: false is not supported in YAML"),
+    ],
+)
+def test_what_our_yaml_cannot_keep_is_seen_inside_a_time_distributed(tmp_path, option, words):
+    each = keras.layers.TimeDistributed(keras.layers.Conv2D(2, 2, **option), name="each")
+    model = keras.Sequential([keras.Input((3, 4, 4, 4)), each])
+    with pytest.raises(UserError, match=words):
+        storage.save_model(model, tmp_path)
 
 
 # -- sizes before anything is built ------------------------------------------------------------------------------------
@@ -453,9 +468,9 @@ def test_sizes_are_known_before_anything_is_built(kind):
         described = architecture.Architecture((*inputs, made), ("made",))
         if len(shape) not in fitting:
             with pytest.raises(UserError, match=r"x: layer made: .* does not fit its input"):
-                architecture.output_shapes(described, "x")
+                building.output_shapes(described, "x")
             continue
-        model = architecture.build(described, "x")
-        assert model.output_shape[1:] == architecture.output_shapes(described, "x")["made"]
+        model = building.build(described, "x")
+        assert model.output_shape[1:] == building.output_shapes(described, "x")["made"]
         weights = [tuple(weight.shape) for weight in model.get_layer("made").weights]
         assert architecture.weight_shapes(made, [shape] * len(names)) == weights

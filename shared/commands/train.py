@@ -16,7 +16,7 @@ from shared.commands.trained import add_choice
 from shared.errors import UserError
 from shared.late import late
 from shared.options import flag
-from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, Run, latest_run, new_folder
+from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
 from shared.runs.suite import Choice, RunConfig
 
 storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
@@ -49,7 +49,7 @@ def train(argv, suite):
         trainer = _trainer(run, now, begins=request.resume is None)
         if request.resume is None:
             run.begin(_config(suite, now, argv), now.experiment.weights_name)
-        return _train(run, trainer, now, suite, began, resumed=request.resume is not None)
+        return _train(run, trainer, request, suite, began)
 
 
 def refuse_another(config, argv, suite, place):
@@ -77,6 +77,7 @@ class Request(NamedTuple):
     resume: Path | None  # the folder of that run
     out: Path | None
     overwrite: bool
+    keras: bool  # also write the whole network as Keras does
 
 
 def _requested(argv, suite):
@@ -97,7 +98,7 @@ def _requested(argv, suite):
     except UserError as error:
         raise _with_source(error, argv, defaults, resume) from None
     choice = Choice(suite.find(arguments.game), arguments.preset, arguments.engine, settings)
-    return Request(choice, defaults, resume, first.out, first.overwrite)
+    return Request(choice, defaults, resume, first.out, first.overwrite, first.keras)
 
 
 def _with_source(error, argv, then, resume):
@@ -154,6 +155,11 @@ def _add_choices(parser, suite, experiment, engines):
         )
     else:
         parser.set_defaults(engine=engines[0])
+    parser.add_argument(
+        "--keras",
+        action="store_true",
+        help="also write model.keras, the whole network as keras.saving.load_model reads it",
+    )
     parser.add_argument(
         "--out", type=path_name, metavar="FOLDER", help="where the run goes (default: a new one in runs/)"
     )
@@ -221,8 +227,9 @@ def _trainer(run, choice, begins):
     return trainer
 
 
-def _train(run, trainer, choice, suite, began, resumed):
+def _train(run, trainer, request, suite, began):
     """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
+    choice, resumed = request.choice, request.resume is not None
     experiment = choice.experiment
     try:
         outcome = training.train(
@@ -237,6 +244,8 @@ def _train(run, trainer, choice, suite, began, resumed):
     except training.Stopped as stopped:
         print(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
+    if request.keras:
+        storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
     _finish(run, experiment, choice.settings, trainer.export(), outcome)
     weights = run.path / experiment.weights_name
     print(

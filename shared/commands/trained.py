@@ -42,14 +42,14 @@ def add_weights_arguments(parser, suite):
         "--model",
         type=path_name,
         metavar="FILE",
-        help="architecture that --weights are for, .yaml or .json, as saved here or by Keras 1 and 2; or a whole model "
-        "in one .h5 or .keras file (default: the network that the game's agents have)",
+        help="architecture that --weights are for, .yaml or .json, as saved here or by Keras; or a whole model in one "
+        ".keras or .h5 file (default: the network that the game's agents have)",
     )
     parser.add_argument(
         "--weights",
         type=path_name,
         metavar="FILE",
-        help="an .h5 file (default: the latest finished run, else the agent that comes with the project)",
+        help="an .h5 or .keras file (default: the latest finished run, else the agent that comes with the project)",
     )
 
 

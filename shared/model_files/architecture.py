@@ -148,7 +148,7 @@ def _lstm(**settings):
 
 
 def _time_distributed(name, layer):
-    return keras.layers.TimeDistributed(_keras_layer(*_split(layer), f"{name}_each"), name=name)
+    return keras.layers.TimeDistributed(keras_layer(*_split(layer), f"{name}_each"), name=name)
 
 
 def _each_step(value):
@@ -280,7 +280,7 @@ def make_layer(kind, name, inputs, settings, path):
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.>-]{0,199}", name):
         raise UserError(f"{path}: layer name {name!r:.60}: give it a letter first, then letters, digits and _")
     where = f"{path}: layer {name}"
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"{where}: {kind!s:.60} is not a supported layer; supported are {', '.join(KINDS)}")
     try:
         checked = _checked(kind, settings)
@@ -313,181 +313,22 @@ def _checked(kind, settings):
     return checked
 
 
-def in_order(architecture, path):
-    """The layers, each after those that feed it. Raises `UserError` on a missing input, a circle or a double name."""
-    if len(architecture.layers) > MAX_LAYERS:
-        raise UserError(f"{path}: {len(architecture.layers):,} layers are more than {MAX_LAYERS}; choose another file")
-    by_name = {layer.name: layer for layer in architecture.layers}
-    if len(by_name) < len(architecture.layers):
-        names = [layer.name for layer in architecture.layers]
-        raise UserError(f"{path}: two layers are called {max(names, key=names.count)}; rename one")
-    for name, user in [(name, layer.name) for layer in architecture.layers for name in layer.inputs] + [
-        (name, "the output") for name in architecture.outputs
-    ]:
-        if name not in by_name:
-            raise UserError(f"{path}: layer {name!s:.60}, which feeds {user}, is missing; add it")
-    ordered, waiting = {}, dict(by_name)
-    while waiting:
-        ready = [layer for layer in waiting.values() if all(name in ordered for name in layer.inputs)]
-        if not ready:
-            raise UserError(f"{path}: layer {next(iter(waiting))} feeds itself by a circle; break it")
-        for layer in ready:
-            ordered[layer.name] = waiting.pop(layer.name)
-    return list(ordered.values())
-
-
-def output_shapes(architecture, path):
-    """The output shape of each layer by name, without the batch axis.
-
-    Raises `UserError` naming the layer that does not fit its input, or when the network as a whole is too large.
-    """
-    shapes, total, parts = {}, 0, len(architecture.layers)
-    for layer in in_order(architecture, path):
-        where, inputs = f"{path}: layer {layer.name}", [shapes[name] for name in layer.inputs]
-        shapes[layer.name] = output_shape(layer, inputs, path)
-        total += sum(map(math.prod, weight_shapes(layer, inputs)))
-        if total > MAX_WEIGHTS:
-            raise UserError(f"{where}: more than {MAX_WEIGHTS:,} weights up to here; make it smaller")
-        if math.prod(shapes[layer.name]) > MAX_WEIGHTS:
-            raise UserError(f"{where}: makes more than {MAX_WEIGHTS:,} numbers of one state; make it smaller")
-        parts += inputs[0][0] - 1 if layer.kind == "TimeDistributed" else 0
-        if parts > MAX_LAYERS:
-            raise UserError(f"{where}: more than {MAX_LAYERS} layers and time steps of layers; make it smaller")
-    return shapes
-
-
-def output_shape(layer, inputs, path):
-    """The shape of what a layer makes of inputs of these shapes, all without the batch axis.
-
-    Raises `UserError` naming the layer when it does not fit its input.
-    """
-    kind, where = KINDS[layer.kind], f"{path}: layer {layer.name}"
-    if layer.kind == "InputLayer":
-        return layer.settings["shape"]
-    if kind.steps and inputs[0] and inputs[0][0] > MAX_STEPS:
-        raise UserError(f"{where}: {inputs[0][0]:,} time steps are more than {MAX_STEPS}; choose another file")
-    if layer.kind == "TimeDistributed" and len(inputs[0]) > 1:
-        return (inputs[0][0], *output_shape(each_step(layer), [inputs[0][1:]], path))
-    batched = [(None, *shape) for shape in inputs]
-    try:
-        shape = _made(layer).compute_output_shape(_one_or_list(batched))[1:]
-        weight_shapes(layer, inputs)
-        fits = kind.axes(layer.settings) in (None, len(inputs[0])) and not _crosses_the_batch(layer, len(batched[0]))
-        fits = fits and all(isinstance(size, int) and 0 < size <= MAX_SIZE * 64 for size in shape)
-    except (ValueError, TypeError, IndexError):
-        fits = False
-    if not fits:
-        shown = " and ".join(map(str, inputs))
-        raise UserError(f"{where}: {layer.kind} does not fit its input {shown}; change one")
-    return tuple(shape)
-
-
-def weight_shapes(layer, inputs):
-    """The shapes of a layer's weights, in Keras' order, for inputs of these shapes (without the batch axis)."""
-    if layer.kind == "TimeDistributed":
-        return weight_shapes(each_step(layer), [inputs[0][1:]])
-    return KINDS[layer.kind].weight_shapes(layer.settings, _one_or_list([(None, *shape) for shape in inputs]))
-
-
-def each_step(layer):
+def each_step(layer: Layer) -> Layer:
     """What a TimeDistributed does at each time step, as a layer of the same name."""
     kind, settings = _split(layer.settings["layer"])
     return Layer(kind, layer.name, layer.inputs, settings)
 
 
-def _crosses_the_batch(layer, axes):
-    """Whether an axis that a layer works along is that of the batch, counted from the end."""
-    axis = layer.settings.get("axis", ())
-    return any(one % axes == 0 for one in (axis if isinstance(axis, tuple) else (axis,)))
-
-
-def _made(layer):
-    return _keras_layer(layer.kind, layer.settings, layer.name)
-
-
-def _keras_layer(kind, settings, name):
+def keras_layer(kind, settings, name):
     settings = {
         key: OWN_ACTIVATIONS.get(value, value) if "activation" in key else value for key, value in settings.items()
     }
     return KINDS[kind].layer_class(name=name, **settings)
 
 
-def build(architecture, path):
-    """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
-    output_shapes(architecture, path)
-    ordered = in_order(architecture, path)
-    made = {layer.name: _made(layer) for layer in ordered}
-    if architecture.sequential:
-        return keras.Sequential(list(made.values()))
-    tensors = {}
-    for layer in ordered:
-        if layer.kind == "InputLayer":
-            tensors[layer.name] = made[layer.name].output
-            continue
-        try:
-            tensors[layer.name] = made[layer.name](_one_or_list([tensors[name] for name in layer.inputs]))
-        except (ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path}: layer {layer.name}: {layer.kind} does not fit its input ({reason})") from None
-    inputs = [tensors[layer.name] for layer in architecture.layers if layer.kind == "InputLayer"]
-    return keras.Model(_one_or_list(inputs), _one_or_list([tensors[name] for name in architecture.outputs]))
-
-
-def _one_or_list(items):
-    return items[0] if len(items) == 1 else items
-
-
-def to_plain(architecture):
-    """The description as plain data for a file; `from_plain` reads it back. What can be left out is left out."""
-    layers, before = [], None
-    for layer in architecture.layers:
-        plain = {"name": layer.name, "class": layer.kind}
-        if layer.inputs not in ((), (before,)):
-            plain["inputs"] = list(layer.inputs)
-        layers.append(plain | _plain(layer.settings))
-        before = layer.name
-    plain = {"model": "Sequential" if architecture.sequential else "Functional", "layers": layers}
-    return plain if architecture.outputs == (before,) else plain | {"outputs": list(architecture.outputs)}
-
-
-def _plain(value):
-    """Settings with lists for tuples."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def from_plain(document, path):
-    """Read what `to_plain` wrote and a person may have edited. Raises `UserError` naming what is wrong with it."""
-    layers, before = [], ()
-    listed = document.get("layers")
-    if not isinstance(listed, list) or not listed or not all(isinstance(item, dict) for item in listed):
-        raise UserError(f"{path}: layers must be a list of layers, each with name and class")
-    for item in listed:
-        kind = item.get("class")
-        inputs = _list_of_names(item.get("inputs", () if kind == "InputLayer" else before), path, "inputs")
-        settings = {key: value for key, value in item.items() if key not in ("name", "class", "inputs")}
-        layers.append(make_layer(kind, item.get("name"), inputs, settings, path))
-        before = (layers[-1].name,)
-    model = document.get("model", "Functional")
-    if model not in ("Sequential", "Functional"):
-        raise UserError(f"{path}: model {model!r:.60}: must be Sequential or Functional")
-    outputs = _list_of_names(document.get("outputs", before), path, "outputs")
-    architecture = Architecture(tuple(layers), outputs, model == "Sequential")
-    if not outputs or layers[0].kind != "InputLayer":
-        raise UserError(f"{path}: a network begins with an InputLayer and has an output; add it")
-    if architecture.sequential and not _is_chain(architecture):
-        raise UserError(f"{path}: a Sequential model is one chain of layers; write model: Functional")
-    return architecture
-
-
-def _list_of_names(value, path, key):
-    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        raise UserError(f"{path}: {key} {value!r:.60}: must be a list of layer names")
-    return tuple(value)
-
-
-def _is_chain(architecture):
-    names = [layer.name for layer in architecture.layers]
-    feeds = [layer.inputs for layer in architecture.layers]
-    return feeds == [(), *((name,) for name in names[:-1])] and architecture.outputs == (names[-1],)
+def weight_shapes(layer: Layer, inputs: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The shapes of a layer's weights, in Keras' order, for inputs of these shapes (without the batch axis)."""
+    if layer.kind == "TimeDistributed":
+        return weight_shapes(each_step(layer), [inputs[0][1:]])
+    batched = [(None, *shape) for shape in inputs]
+    return KINDS[layer.kind].weight_shapes(layer.settings, batched[0] if len(batched) == 1 else batched)

@@ -8,6 +8,7 @@ refused.
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -15,21 +16,21 @@ import numpy as np
 
 from shared.errors import UserError
 from shared.model_files import architecture
-from shared.model_files.architecture import Architecture, Layer, output_shape, weight_shapes
-from shared.model_files.keras_config import Graph, KerasLayer, plain_layer
+from shared.model_files.architecture import Architecture, Layer, weight_shapes
+from shared.model_files.building import in_order, output_shape
+from shared.model_files.keras_config import plain_layer
+from shared.model_files.keras_graph import Graph, KerasLayer
 
 Convert = Callable[[np.ndarray], np.ndarray]
+GATES = (0, 2, 1, 3)  # where Keras 2 and 3 have the gates that Keras 1 stores in the order i, c, f, o
+IMAGE_LAYERS = ("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "ZeroPadding2D")
+ELEMENTWISE = ("Activation", "Dropout", "LeakyReLU", "ReLU", "Rescaling")  # of one tensor
+MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum")  # of several, element by element
 
 
 def as_is(values: np.ndarray) -> np.ndarray:
     """No conversion."""
     return values
-
-
-GATES = (0, 2, 1, 3)  # where Keras 2 and 3 have the gates that Keras 1 stores in the order i, c, f, o
-ELEMENTWISE = ("Activation", "Dropout", "LeakyReLU", "ReLU", "Rescaling")
-ELEMENT_BY_ELEMENT = ("Add", "Subtract", "Multiply", "Average", "Maximum")
-IMAGE_LAYERS = ("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "ZeroPadding2D")
 
 
 class Piece(NamedTuple):
@@ -106,7 +107,7 @@ class _Step(NamedTuple):
     shapes: dict[int, tuple[int, ...]] = {}
 
 
-def channels_last(graph: Graph, path) -> Turned:
+def channels_last(graph: Graph, path: str | Path) -> Turned:
     """A graph of layers of any version of Keras with its images as (rows, columns, channels).
 
     A state of (rows, columns) that is only flattened becomes (rows, columns, 1).
@@ -117,7 +118,7 @@ def channels_last(graph: Graph, path) -> Turned:
     first = _channels_first(graph, path)
     old, layers = ({layer.name: layer for layer in listed} for listed in (graph.layers, described.layers))
     layouts, stored = {}, {}
-    for layer in architecture.in_order(described, path):
+    for layer in in_order(described, path):
         inputs = [layouts[name] for name in layer.inputs]
         if layer.kind == "InputLayer":
             step = _input(layer, [user for user in graph.layers if layer.name in user.inputs], first)
@@ -215,7 +216,7 @@ def _step(layer: Layer, old: KerasLayer, inputs: list[Layout], first: bool) -> _
         return _Step(settings)
     if kind in ELEMENTWISE and (settings.get("activation") != "softmax" or layout.axes[last] == last):
         return _Step(settings, layout.axes, layout.pieces)
-    if kind in ELEMENT_BY_ELEMENT and len({one[1:] for one in inputs}) == 1:
+    if kind in MERGING and len({one[1:] for one in inputs}) == 1:
         return _Step(settings, layout.axes, layout.pieces)
     if kind in ("BatchNormalization", "LayerNormalization"):
         return _normalized(settings, layout, kind)
@@ -343,7 +344,7 @@ def _stored(old, shapes, step):
     return [Stored(weight, step.converts.get(weight, as_is), step.shapes.get(weight)) for weight in weights]
 
 
-def check_statistics(graph: Graph, pairs, path) -> None:
+def check_statistics(graph: Graph, pairs: list[tuple], path: str | Path) -> None:
     """Refuse what nobody can tell: the statistics of a BatchNormalization that Keras 1 wrote under Theano.
 
     Some of its versions stored variances there and some standard deviations, both as `running_std`; under TensorFlow

@@ -56,13 +56,15 @@ class WeightsFile:
     `layout` is "legacy" or "v3" (`shared/model_files/hdf5_child.py` tells them apart by content). `layers` lists those
     that have weights: in the model's order in the legacy layout, by kind and number in v3. `optimizer` are its
     variables, where saved.
-    `attributes` has what there is of `model_config`, `training_config`, `keras_version`, `backend`, `optimizer_class`.
+    `attributes` has what there is of `hdf5_child.TEXTS`, `backends` what any part of the file says that it was made
+    under, in small letters.
     """
 
     layout: str
     layers: tuple[StoredLayer, ...]
     optimizer: tuple[StoredArray, ...]
     attributes: dict[str, str]
+    backends: frozenset[str]
 
 
 def parse(data, path):
@@ -134,4 +136,5 @@ def read_answer(answer, path):
     attributes = {str(key): str(text) for key, text in header["attributes"].items()}
     if header["layout"] not in ("legacy", "v3") or len(body):
         raise ValueError
-    return WeightsFile(header["layout"], layers, optimizer, attributes)
+    backends = frozenset(str(text).lower() for text in header["backends"])
+    return WeightsFile(header["layout"], layers, optimizer, attributes, backends)

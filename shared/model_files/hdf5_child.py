@@ -8,10 +8,11 @@ It knows the two layouts that Keras writes:
 
 - *legacy* (`model.save_weights("x.h5")` of Keras 1 and 2, and ours): an attribute `layer_names`, a group for each
   layer with an attribute `weight_names`, datasets of those names in it. `model.save("x.h5")` is the same inside a group
-  `model_weights`, with attributes `model_config` and `training_config` on the root. The optimizer's variables, where
-  saved, are in a group `optimizer_weights` on the root.
-- *v3* (`x.weights.h5` of Keras 3): groups `layers/<kind of layer>_<number>/vars` with datasets `0`, `1`, ...; those of
-  an LSTM are in its group `cell`, those of a TimeDistributed in its group `layer`.
+  `model_weights`, with an attribute `model_config` on the root. The optimizer's variables, where saved, are in a group
+  `optimizer_weights` there.
+- *v3* (`x.weights.h5` of Keras 3, and inside a `.keras` archive): groups `layers/<kind of layer>_<number>/vars` with
+  datasets `0`, `1`, ...; those of a layer inside a layer are in a group beside `vars`. The optimizer's variables, where
+  saved, are in `optimizer/vars`.
 """
 
 import contextlib
@@ -23,6 +24,9 @@ NUMBERS = ("<f2", "<f4", "<f8", "<i4", "<i8", "<u4", "<u8")
 MAX_LAYERS = 1000
 MAX_ARRAYS = 5000  # of one file
 MAX_TEXT = 1 << 20  # bytes of one attribute
+MAX_NESTING = 8  # of layers inside layers
+TEXTS = ("model_config", "optimizer_class")  # attributes that are of use
+BACKENDS = ("backend", "keras_backend")  # attributes that say under what a model was made
 
 
 class Refused(Exception):
@@ -36,9 +40,10 @@ def parse(data):
         data: the file's bytes.
 
     Returns a header and the arrays' bytes. The header is a dict: `layout` ("legacy" or "v3"), `layers` and `optimizer`
-    as lists of `[name, arrays]`, `attributes` as a dict of texts. An array in it is a dict of `name`, `shape`, `dtype`
-    and `read`: whether its bytes follow. They do, in the order of the list and in C order, unless its type is none of
-    `NUMBERS` or all arrays together are larger than the file, as they never are in a file that Keras wrote.
+    as lists of `[name, arrays]`, `attributes` as a dict of texts, `backends` as a list of them. An array in it is a
+    dict of `name`, `shape`, `dtype` and `read`: whether its bytes follow. They do, in the order of the list and in C
+    order, unless its type is none of `NUMBERS` or all arrays together are larger than the file, as they never are in a
+    file that Keras wrote.
 
     Raises `Refused`, or what h5py raises on a damaged file.
     """
@@ -58,6 +63,8 @@ def parse(data):
         optimizer = []
         if layout == "legacy" and _has(file, "optimizer_weights"):
             optimizer = [("optimizer", _named_datasets(_group(file, "optimizer_weights")))]
+        if layout == "v3" and _has(file, "optimizer"):
+            optimizer = [("optimizer", _own_variables(_group(file, "optimizer")))]
 
         # A name can be listed twice and two datasets can share bytes, so the sum is what must be bounded.
         total = sum(_declared_bytes(dataset) for _, datasets in layers + optimizer for _, dataset in datasets)
@@ -66,7 +73,8 @@ def parse(data):
             "layout": layout,
             "layers": [[name, _take(datasets, total <= len(data), chunks)] for name, datasets in layers],
             "optimizer": [[name, _take(datasets, total <= len(data), chunks)] for name, datasets in optimizer],
-            "attributes": _texts(file, root),
+            "attributes": _texts(TEXTS, file, root),
+            "backends": [text for group in (file, root) for text in _texts(BACKENDS, group).values()],
         }
     return header, b"".join(chunks)
 
@@ -84,15 +92,26 @@ def _v3_layers(group):
     """The same for the layout of Keras 3; its order is the alphabet's."""
     if len(group) > MAX_LAYERS:
         raise Refused(f"holds {len(group)} layers, more than {MAX_LAYERS}")
-    layers = []
+    layers = [(name, _variables(_group(group, name))) for name in group]
+    return [(name, datasets) for name, datasets in layers if datasets]
+
+
+def _variables(group, depth=0):
+    """`[(name, dataset)]` of a layer and of those inside it, as the cell of an LSTM. (Random seeds are no weights.)"""
+    if depth > MAX_NESTING:
+        raise Refused(f"{group.name} is nested more than {MAX_NESTING} deep")
+    found = _own_variables(group)
     for name in group:
-        layer, datasets = _group(group, name), []
-        for part in [layer, *(_group(layer, inner) for inner in ("cell", "layer") if _has(layer, inner))]:
-            variables = _group(part, "vars") if _has(part, "vars") else {}
-            datasets += [(str(number), _dataset(variables, str(number))) for number in range(len(variables))]
-        if datasets:
-            layers.append((name, datasets))
-    return layers
+        if name not in ("vars", "seed_generator"):
+            found += [(f"{name}/{inner}", dataset) for inner, dataset in _variables(_group(group, name), depth + 1)]
+        if len(found) > MAX_ARRAYS:
+            raise Refused(f"{group.name} holds more than {MAX_ARRAYS} arrays")
+    return found
+
+
+def _own_variables(group):
+    variables = _group(group, "vars") if _has(group, "vars") else {}
+    return [(str(number), _dataset(variables, str(number))) for number in range(len(variables))]
 
 
 def _named_datasets(group):
@@ -114,10 +133,10 @@ def _names(group, attribute):
     return names
 
 
-def _texts(*groups):
-    """The configuration that Keras keeps beside the weights, from the first of the groups that has it."""
+def _texts(keys, *groups):
+    """What Keras keeps as attributes beside the weights, each from the first of the groups that has it."""
     texts = {}
-    for key in ("model_config", "training_config", "keras_version", "backend", "optimizer_class"):
+    for key in keys:
         for group in groups:
             if key in group.attrs and key not in texts:
                 stored = group.attrs.get_id(key)

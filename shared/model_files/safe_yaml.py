@@ -1,7 +1,8 @@
 """YAML (and JSON, which is YAML) of unknown origin, read as plain data.
 
 Nothing in a document can run code, and a document that is built to cost much is refused before anything is built
-from it: its events are counted first. Words mean what they say: `no` is a word, `1e-7` is a number (YAML 1.2).
+from it: its events are counted first. The limits are ours, whatever those of the parser are. Words mean what they say:
+`no` is a word, `1e-7` is a number (YAML 1.2).
 """
 
 import re
@@ -13,8 +14,10 @@ from shared.errors import UserError
 
 MAX_FILE = 1 << 20  # bytes
 MAX_NODES = 50_000  # with every alias counted as what it stands for
-MAX_DEPTH = 64
+MAX_DEPTH = 64  # with every alias as deep as what it stands for
 
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_TAG_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])\ufeff?%TAG")
 _CORE = "tag:yaml.org,2002:"
 _PYTHON = _CORE + "python/"
 _SCALAR_TAGS = {_PYTHON + f"object/apply:numpy.{core}.multiarray.scalar" for core in ("core", "_core")}
@@ -27,6 +30,8 @@ KERAS_1_TAGS = {_CORE + "binary", _PYTHON + "tuple", _PYTHON + "str", _PYTHON + 
 def parse(data, path, keras_1=False):
     """Read one document whose root is a mapping.
 
+    A root that is a text is read once more: what `json.dump(model.to_json(), file)` wrote is a text that holds JSON.
+
     Args:
         data: its bytes, UTF-8.
         path: where they come from, for messages.
@@ -37,9 +42,9 @@ def parse(data, path, keras_1=False):
     if len(data) > MAX_FILE:
         raise UserError(f"{path}: larger than the {MAX_FILE:,} bytes allowed here; choose another file")
     try:
-        text = data.decode("utf-8-sig")
-        _check_events(text, path, PLAIN_TAGS | KERAS_1_TAGS if keras_1 else PLAIN_TAGS)
-        document = yaml.load(text, Loader=_Keras1Loader if keras_1 else _PlainLoader)
+        document = _load(data.decode("utf-8-sig"), path, keras_1)
+        if isinstance(document, str):
+            document = _load(document, path, keras_1)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); choose another file") from None
     except yaml.MarkedYAMLError as error:
@@ -52,6 +57,12 @@ def parse(data, path, keras_1=False):
     return document
 
 
+def _load(text, path, keras_1):
+    _check_directives(text, path)
+    _check_events(text, path, PLAIN_TAGS | KERAS_1_TAGS if keras_1 else PLAIN_TAGS)
+    return yaml.load(text, Loader=_Keras1Loader if keras_1 else _PlainLoader)
+
+
 def dump(document):
     """Plain data as YAML text that a person can read: a block for each mapping, short lists on one line."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=110)
@@ -61,44 +72,71 @@ def _kind(document):
     return "nothing" if document is None else f"a single {type(document).__name__}"
 
 
+def _check_directives(text, path):
+    """Refuse `%TAG`: the parser compares each with all before it, so that 40,000 of them take it half a minute."""
+    found = _TAG_DIRECTIVE.search(text)
+    if found:
+        line = len(_LINE_BREAK.findall(text, 0, found.end()))
+        raise UserError(f"{path}: line {line + 1}: %TAG has no place here; remove the line or choose another file")
+
+
+class _Open:
+    """A collection that is being read: how many values are in it, and how deep it goes."""
+
+    def __init__(self, anchor):
+        self.anchor, self.values, self.depth = anchor, 1, 1
+
+
 def _check_events(text, path, tags):
     """Walk over the document without building it, and refuse what is dangerous, too deep or too large."""
-    sizes = []  # of the collections that are open, in nodes
-    anchors = {}  # anchor -> size of what it stands for, or None while that is still open
-    open_anchors = []
-    documents = 0
-    for event in yaml.parse(text, Loader=_PlainLoader):
-        where = f"{path}: line {event.start_mark.line + 1}"
-        size = 0
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise UserError(f"{where}: a second document begins; keep one")
-        elif isinstance(event, yaml.AliasEvent):
-            size = anchors.get(event.anchor, 0)
-            if size is None:
-                raise UserError(f"{where}: *{event.anchor} contains itself; choose another file")
-        elif isinstance(event, yaml.NodeEvent):
-            if event.tag is not None and event.tag not in tags:
-                raise UserError(_what_was_found(event.tag, where))
-            size = 1
-            if isinstance(event, yaml.CollectionStartEvent):
-                sizes.append(0)
-                open_anchors.append(event.anchor)
-                size = 0
-            if event.anchor is not None:
-                anchors[event.anchor] = None if isinstance(event, yaml.CollectionStartEvent) else 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            size = sizes.pop() + 1
-            anchor = open_anchors.pop()
-            if anchor is not None:
-                anchors[anchor] = size
-        if sizes:
-            sizes[-1] += size
-        if len(sizes) > MAX_DEPTH:
-            raise UserError(f"{where}: nested more than {MAX_DEPTH} deep; choose another file")
-        if sum(sizes) > MAX_NODES:
-            raise UserError(f"{where}: more than {MAX_NODES:,} values; choose another file")
+    stack = []  # the collections that are open
+    anchors = {}  # anchor (None: no anchor) -> values and depth of what it stands for, None while that is open
+    total = documents = 0
+    end = 0  # of what has been walked over, in characters
+    try:
+        for event in yaml.parse(text, Loader=_PlainLoader):
+            where, end = f"{path}: line {event.start_mark.line + 1}", event.end_mark.index
+            values = depth = 0  # of what is complete with this event
+            if isinstance(event, yaml.NodeEvent) and not isinstance(event, yaml.AliasEvent):
+                if event.tag is not None and event.tag not in tags:
+                    raise UserError(_what_was_found(event.tag, where))
+                total += 1
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise UserError(f"{where}: a second document begins; keep one")
+            elif isinstance(event, yaml.AliasEvent):
+                if anchors.get(event.anchor, ()) is None:
+                    raise UserError(f"{where}: *{event.anchor} contains itself; choose another file")
+                values, depth = anchors.get(event.anchor, (0, 0))  # an unknown one is the loader's to complain about
+                total += values
+            elif isinstance(event, yaml.ScalarEvent):
+                values = 1
+                anchors[event.anchor] = values, depth
+            elif isinstance(event, yaml.CollectionStartEvent):
+                stack.append(_Open(event.anchor))
+                anchors[event.anchor] = None
+            elif isinstance(event, yaml.CollectionEndEvent):
+                closed = stack.pop()
+                values, depth = closed.values, closed.depth
+                anchors[closed.anchor] = values, depth
+            if stack:
+                stack[-1].values += values
+                stack[-1].depth = max(stack[-1].depth, depth + 1)
+            if len(stack) + depth > MAX_DEPTH:
+                raise _too_deep(where)
+            if total > MAX_NODES:
+                raise UserError(f"{where}: more than {MAX_NODES:,} values; choose another file")
+    except yaml.MarkedYAMLError as error:
+        # The parser reads ahead, and may meet a limit of its own before the events that lead there come out.
+        ahead = text[end : error.problem_mark.index] if error.problem_mark else ""
+        if len(stack) + sum(ahead.count(bracket) for bracket in "[{") > MAX_DEPTH:
+            raise _too_deep(f"{path}: line {error.problem_mark.line + 1}") from None
+        raise
+
+
+def _too_deep(where):
+    return UserError(f"{where}: nested more than {MAX_DEPTH} deep; choose another file")
 
 
 def _what_was_found(tag, where):
@@ -150,7 +188,15 @@ def _float(loader, node):
     return float(re.sub(r"\.(?=[iInN])", "", text))  # YAML writes .inf and .nan, Python inf and nan
 
 
+def _boolean(loader, node):
+    text = loader.construct_scalar(node)
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r:.40} is neither true nor false")
+    return text.lower() == "true"
+
+
 _PlainLoader.add_constructor(_CORE + "int", _integer)
+_PlainLoader.add_constructor(_CORE + "bool", _boolean)
 _PlainLoader.add_constructor(_CORE + "float", _float)
 
 

@@ -22,7 +22,7 @@ from shared.runs import checkpoint
 
 ROOT = Path("runs")
 CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
-CURVE, ARCHITECTURE = "curve.png", "model.yaml"
+CURVE, ARCHITECTURE, WHOLE_MODEL = "curve.png", "model.yaml", "model.keras"
 
 
 class Run:
@@ -66,7 +66,7 @@ class Run:
             weights_name: of the weights that the run is going to leave.
         """
         try:
-            files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, CURVE, METRICS))
+            files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, WHOLE_MODEL, CURVE, METRICS))
             checkpoint.remove(self.path)
         except OSError as error:
             raise files.user_error(self.path, error) from None
