@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import h5py
+import hdf5_many
 import keras
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import yaml
 from cartpole_dqn.experiment import EXPERIMENTS
 from shared import legacy, storage
 from shared.errors import UserError
+from shared.model_files import hdf5
 from shared.nn.losses import ClippedHuber
 from shared.nn.optimizers import GeometricDecay, RMSPropGraves
 
@@ -441,7 +443,13 @@ def ways_to_load(make, folder, mark):
 
 
 @pytest.mark.parametrize("mark", ["backend", "keras_backend", "document"])
-def test_kernels_that_theano_flips_are_refused_on_every_path_and_other_networks_load(tmp_path, mark):
+def test_kernels_that_theano_flips_are_refused_on_every_path_and_other_networks_load(tmp_path, monkeypatch, mark):
+    with hdf5_many.Parser(hdf5.CPU_SECONDS) as parser:
+        monkeypatch.setattr(hdf5, "parse", parser.parse)
+        _check_every_path(tmp_path, mark)
+
+
+def _check_every_path(tmp_path, mark):
     for make in (chain, dense, one_by_one):
         folder = tmp_path / make.__name__
         folder.mkdir()
