@@ -173,7 +173,6 @@ def main(argv):
     parser.add_settings(WithPeer(repeats=3))
     arguments = parser.parse_args(argv)
     config = settings_from(arguments, WithPeer)
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
 
     {"speed": speed, "published": published, "values": values}[arguments.what](config)
 

@@ -127,7 +127,6 @@ def main(argv):
     parser = Parser("benchmarks.cave", __doc__)
     parser.add_settings(Measuring())
     repeats = settings_from(parser.parse_args(argv), Measuring).repeats
-    import shared.nn.backend  # noqa: F401  before Keras, to keep TensorFlow quiet
 
     fly = stepping()
     rates = [CAVES * STEPS / fly() for _ in range(repeats)]

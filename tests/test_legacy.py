@@ -284,6 +284,47 @@ def test_keras_3_files_load_too(tmp_path):
         np.testing.assert_array_equal(np.asarray(legacy.load_legacy_model(*paths)(image)), np.asarray(model(image)))
 
 
+def test_json_that_was_dumped_twice_is_read(tmp_path):
+    """`json.dump(model.to_json(), file)`, as many repositories of 2016 have it: a text that holds the object."""
+    old = keras_2()
+    paths = keras_2_files(old, tmp_path, "json")
+    state = states(9, 9, 2)
+    paths[0].write_text(json.dumps(old.to_json()))
+    model = legacy.load_legacy_model(*paths)
+    np.testing.assert_allclose(np.asarray(model(state)), old(state).numpy(), rtol=1e-5, atol=1e-5)
+    paths[0].write_text(json.dumps(json.dumps(old.to_json())))
+    refused("holds a single str, not a list of settings", *paths)
+
+
+def test_an_archive_of_keras_3_is_opened_and_converted(tmp_path, capsys):
+    keras.utils.set_random_seed(1)
+    state = keras.layers.Input((6, 6, 1))
+    model = keras.Model(state, keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(state))))
+    model.compile("ftrl", "log_cosh")  # which we do not have, and need not have to play
+    model.save(tmp_path / "agent.keras")
+    image = states(6, 6, 1)
+    for load in (legacy.open_model, legacy.load_legacy_model):
+        np.testing.assert_array_equal(load(tmp_path / "agent.keras")(image), model(image))
+    assert legacy.main([str(tmp_path / "agent.keras"), str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().out.startswith("(6, 6, 1) -> (3,): ")
+    new = storage.load_model(tmp_path / "new/dqn_model.yaml", tmp_path / "new/dqn_model_weights.hdf5")
+    np.testing.assert_array_equal(new(image), model(image))
+
+
+def test_weights_in_the_layout_of_keras_3_are_matched_by_the_numbers_of_the_whole_model(tmp_path):
+    """The part with the loss, which falls away, has layers of its own that count."""
+    layers = keras.layers
+    state, y_true = layers.Input((4,), name="state"), layers.Input((3,), name="y_true")
+    loss = layers.Lambda(lambda both: both[0] - both[1], name="loss", output_shape=(3,))
+    q = layers.Dense(3, name="q")(layers.Dense(3, name="body")(state))
+    model = keras.Model([y_true, state], [loss([layers.Dense(3, name="other")(y_true), q]), q])
+    network = keras.Model(state, q)
+    for weight in model.weights:
+        weight.assign(np.random.default_rng(1).normal(size=weight.shape))
+    model.save(tmp_path / "agent.keras")
+    np.testing.assert_array_equal(legacy.open_model(tmp_path / "agent.keras")(states(4)), network(states(4)))
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +437,32 @@ def test_a_whole_model_with_a_broken_configuration_is_refused(tmp_path):
         config["config"]["layers"][1]["class_name"] = "Lambda"
         file.attrs["model_config"] = json.dumps(config)
     refused("a Lambda holds Python code|Lambda is not a supported layer", path)
+
+
+def test_our_own_yaml_needs_no_conversion(tmp_path):
+    saved = storage.save_model(keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)]), tmp_path)
+    refused("a YAML of this project, which needs no conversion; give it to --model as it is", *saved)
+
+
+@pytest.mark.parametrize("dtype", ["S", h5py.string_dtype()], ids=["fixed", "any length"])
+def test_a_configuration_that_is_no_utf_8_is_refused(tmp_path, dtype):
+    (path,) = keras_2_files(keras_2(), tmp_path, "whole")
+    with h5py.File(path, "r+") as file:
+        text = file.attrs["model_config"].encode()
+        file.attrs["model_config"] = np.array(text[:100] + b"\xff\xfe" + text[100:], dtype)
+    refused(r"not UTF-8 text \(byte 100\)", path)
+
+
+def test_a_class_that_is_a_list_is_refused(old):
+    change(old[0], "class_name: Flatten", "class_name: [Flatten]")
+    refused("a layer without class_name, config and name", *old)
+
+
+def test_a_setting_of_another_kind_of_layer_says_nothing(old):
+    image = states(8, 8, 1)
+    expected = np.asarray(legacy.load_legacy_model(*old)(image))
+    change(old[0], "output_dim: 3", "output_dim: 3, nb_filter: 3")
+    np.testing.assert_array_equal(legacy.load_legacy_model(*old)(image), expected)
 
 
 def test_scrambled_configurations_are_refused_in_one_line(old):

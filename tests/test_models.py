@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from shared.errors import UserError
 from shared.nn.backend import compiled
 from shared.nn.copies import clone_model, copy_weights
 from shared.nn.layers import Dueling, Grid, dueling_head
@@ -84,6 +85,102 @@ def test_a_compiled_model_is_cloned_with_its_loss_and_its_optimizers_state(batch
     assert np.abs(model.get_weights()[0] - after_one[0]).max() > 0
     assert_equal_weights(clone.get_weights(), model.get_weights())
     assert_equal_weights(clone.optimizer.variables, model.optimizer.variables)
+
+
+def two_headed():
+    """A body with two outputs, dropout and a table of weights that are not trained."""
+    keras.utils.set_random_seed(2)
+    state = keras.Input((4,), name="state")
+    body = keras.layers.Dropout(0.3)(keras.layers.BatchNormalization()(keras.layers.Dense(5)(state)))
+    return keras.Model(state, [keras.layers.Dense(3, name="q")(body), keras.layers.Dense(1, name="v")(body)])
+
+
+COMPILED = {
+    "huber with a delta": lambda: {"loss": keras.losses.Huber(delta=2.0)},
+    "a loss for each output": lambda: {"loss": {"q": keras.losses.Huber(delta=0.1), "v": "mse"}},
+    "weights of losses": lambda: {"loss": ["mse", "mae"], "loss_weights": [0.3, 2.0]},
+    "metrics": lambda: {"loss": "mse", "metrics": [["mae"], [keras.metrics.TopKCategoricalAccuracy(k=2)]]},
+    "weighted metrics": lambda: {"loss": "mse", "weighted_metrics": {"q": ["mae", "mse"], "v": "mae"}},
+    "how it runs": lambda: {"loss": "mse", "steps_per_execution": 3},
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_clone_computes_the_losses_and_the_metrics_of_its_model_and_learns_alike(name, batch):
+    model = two_headed()
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), **COMPILED[name](), run_eagerly=True)
+    state, targets = batch["state"], [10 * np.ones((16, 3), np.float32), np.ones((16, 1), np.float32)]
+    model.train_on_batch(state, targets)
+    clone = clone_model(model)
+    assert clone.evaluate(state, targets, verbose=0) == model.evaluate(state, targets, verbose=0)
+    assert clone.metrics_names == model.metrics_names
+    assert clone.train_on_batch(state, targets) == model.train_on_batch(state, targets)  # with the same dropout
+    assert_equal_weights(clone.get_weights(), model.get_weights())
+    assert (clone.run_eagerly, clone.steps_per_execution) == (model.run_eagerly, model.steps_per_execution)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class ForgetfulLoss(keras.losses.Loss):
+    """`get_config` does not say the power."""
+
+    def __init__(self, power=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class ForgetfulMetric(keras.metrics.MeanAbsoluteError):
+    """`get_config` does not say the scale."""
+
+    def __init__(self, scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+
+class ForgetfulLayer(keras.layers.Layer):
+    """`get_config` does not say the times."""
+
+    def __init__(self, times=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.times = times
+
+    def call(self, inputs):
+        return self.times * inputs
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def without_decay_of_biases():
+    optimizer = keras.optimizers.AdamW(0.01)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("compiled", "words"),
+    [
+        ({"loss": ForgetfulLoss(3.0)}, "forgetful_loss: cannot be copied: its power 3.0 is not in what get_config"),
+        ({"loss": "mse", "metrics": [ForgetfulMetric(3.0)]}, "cannot be copied: its scale 3.0"),
+        ({"loss": "mse", "optimizer": without_decay_of_biases()}, "adam_w.*: cannot be copied: its exclude_from"),
+    ],
+)
+def test_what_keras_would_change_in_a_clone_is_refused(compiled, words):
+    model = network()
+    model.compile(**{"optimizer": "adam", **compiled})
+    with pytest.raises(UserError, match=words):
+        clone_model(model)
+
+
+def test_a_layer_that_forgets_a_setting_is_refused():
+    model = keras.Sequential([keras.Input((4,)), ForgetfulLayer(3.0, name="odd")])
+    with pytest.raises(UserError, match=r"layer odd: cannot be copied: its times 3.0 is not"):
+        clone_model(model)
+    model = keras.Sequential([keras.Input((4,)), ForgetfulLayer(2.0, name="odd")])
+    np.testing.assert_array_equal(clone_model(model)(np.ones((1, 4))), np.full((1, 4), 2.0))
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.3, 1.0])

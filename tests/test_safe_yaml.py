@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 import pytest
+import yaml
 
 from shared.errors import UserError
 from shared.model_files import safe_yaml
@@ -180,6 +181,14 @@ def test_a_pickle_that_is_no_number_is_refused(text):
         (b"a: " + b"[" * 2000 + b"]" * 2000, "line 1: nested more than 64 deep"),
         (b"a:\n" + b"".join(b" " * i + b"b:\n" for i in range(1, 300)), "nested more than 64 deep"),
         (b"a: [" + b"1, " * 60_000 + b"]", "more than 50,000 values"),
+        (b"%YAML 1.1\n%TAG !a! tag:x:\n---\na: 1", "line 2: %TAG has no place here"),
+        (b"".join(b"%%TAG !%d! tag:x:\n" % i for i in range(40_000)) + b"---\na: 1", "line 1: %TAG has no place here"),
+        (b"a: !!bool maybe", "'maybe' is neither true nor false"),
+        (b"a: !!bool [true]", "line 1: "),
+        (b'"42"', "a single int"),
+        (b"just some words", "a single str"),
+        (b'"{a: [1, 2"', "line 2: "),
+        (b'"a: 1\\n---\\nb: 2"', "line 2: a second document"),
         (b"a: 1\n" * 300_000, "larger than the 1,048,576 bytes"),
     ],
 )
@@ -197,3 +206,27 @@ def test_a_bomb_of_aliases_is_counted_and_not_built():
     with pytest.raises(UserError, match=r"line 5: more than 50,000 values"):
         parse("\n".join(lines))
     assert parse("\n".join(lines[:3]))["a2"][9][9] == ["x"] * 10
+
+
+def test_a_text_that_holds_a_document_is_read_once_more():
+    assert parse('"{\\"a\\": [1, \\"b\\"]}"') == {"a": [1, "b"]}
+
+
+def test_aliases_are_as_deep_as_what_they_stand_for():
+    def nested(number, inner):
+        return f"a{number}: &a{number} {'[' * 20}{inner}{']' * 20}\n"
+
+    assert parse(nested(0, "x") + nested(1, "*a0"))
+    with pytest.raises(UserError, match=r"line 4: nested more than 64 deep"):
+        parse("".join(nested(number, f"*a{number - 1}" if number else "x") for number in range(500)))
+
+
+def test_our_limit_of_depth_is_said_when_the_parser_has_one_of_its_own(monkeypatch):
+    def limited(text, Loader):
+        start, ahead = (yaml.Mark("", place, 0, place, None, 0) for place in (0, 150))
+        yield yaml.StreamStartEvent(start, start)
+        raise yaml.scanner.ScannerError(None, None, "exceeded maximum nesting depth", ahead)
+
+    monkeypatch.setattr(safe_yaml.yaml, "parse", limited)
+    with pytest.raises(UserError, match="nested more than 64 deep"):
+        parse("a: " + "[" * 200)

@@ -1,11 +1,14 @@
 """Weights and whole models on disk: read by every Keras, written by every Keras, equal when they come back."""
 
+import json
 import os
 import shutil
 import time
 import warnings
 from pathlib import Path
 
+import h5py
+import hdf5_many
 import keras
 import numpy as np
 import pytest
@@ -13,8 +16,9 @@ import tf_keras
 import yaml
 
 from cartpole_dqn.experiment import EXPERIMENTS
-from shared import storage
+from shared import legacy, storage
 from shared.errors import UserError
+from shared.model_files import hdf5
 from shared.nn.losses import ClippedHuber
 from shared.nn.optimizers import GeometricDecay, RMSPropGraves
 
@@ -313,6 +317,163 @@ def test_a_file_of_something_else_is_not_replaced_by_a_model(tmp_path, name):
     assert mine.read_text() == "a file of mine"
 
 
+# -- archives of Keras 3 -----------------------------------------------------------------------------------------------
+
+
+def trained(make, optimizer, loss):
+    model = make(keras)
+    model.compile(optimizer, loss)
+    model.train_on_batch(STATES, TARGETS)
+    return model
+
+
+@pytest.mark.parametrize("make", [chain, forked])
+def test_an_archive_comes_back_here_and_in_plain_keras(tmp_path, make):
+    model = trained(make, keras.optimizers.Adam(decaying(), clipnorm=1.0), keras.losses.Huber(delta=0.25))
+    saved = storage.save_model(model, tmp_path / "agent.keras")
+    assert saved == (tmp_path / "agent.keras", tmp_path / "agent.keras")
+    expected = model.evaluate(STATES, TARGETS, verbose=0)
+    for back in (storage.load_model(*saved), storage.load_model(saved.weights), keras.saving.load_model(saved.weights)):
+        assert type(back) is type(model)
+        np.testing.assert_array_equal(outputs(back), outputs(model))
+        assert back.evaluate(STATES, TARGETS, verbose=0) == expected
+        for ours, theirs in zip(back.optimizer.variables, model.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    other = make(keras, seed=2)
+    storage.load_weights(other, saved.weights)
+    np.testing.assert_array_equal(outputs(other), outputs(model))
+
+
+@pytest.mark.parametrize("training", [("sgd", "mse"), ("adam", keras.losses.mean_squared_error), None])
+def test_an_archive_of_plain_keras_is_read_with_its_training(tmp_path, training):
+    model = chain(keras)
+    if training:
+        model.compile(*training)
+    model.save(tmp_path / "agent.keras")
+    back = storage.load_model(tmp_path / "agent.keras")
+    np.testing.assert_array_equal(outputs(back), outputs(model))
+    assert back.compiled == bool(training)
+    if training:
+        assert type(back.optimizer) is type(model.optimizer)
+        assert back.evaluate(STATES, TARGETS, verbose=0) == model.evaluate(STATES, TARGETS, verbose=0)
+
+
+def test_the_same_model_gives_the_same_archive(tmp_path):
+    loss = keras.losses.MeanSquaredError()
+    model = trained(chain, "adam", loss)
+    first = storage.save_model(model, tmp_path / "a.keras").weights.read_bytes()
+    time.sleep(1.1)  # an archive keeps times in steps of two seconds
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(tmp_path / "x.h5")  # takes the optimizer out of what Keras keeps about the model
+    assert storage.save_model(model, tmp_path / "b.keras").weights.read_bytes() == first
+    model.layers[0].bias.assign([1.0, 2.0])
+    assert storage.save_model(model, tmp_path / "c.keras").weights.read_bytes() != first
+
+
+def test_weights_alone_are_no_archive(tmp_path):
+    with pytest.raises(UserError, match=r"^.*agent.keras: such a file holds a whole model; write it with save_model"):
+        storage.save_weights(chain(keras), tmp_path / "agent.keras")
+    assert not (tmp_path / "agent.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("compiled", "words"),
+    [
+        (("ftrl", "mse"), "optimizer: needs class, one of SGD"),
+        (("adam", "log_cosh"), "loss: needs class, one of"),
+        (("adam", ["mse"]), "not one object of Keras"),
+        (("adam", "mse", [0.5]), "without loss_weights"),
+    ],
+)
+def test_a_training_that_we_do_not_have_is_refused_and_the_network_read_all_the_same(tmp_path, compiled, words):
+    model = chain(keras)
+    model.compile(*compiled)
+    model.save(tmp_path / "agent.keras")
+    with pytest.raises(UserError, match=words):
+        storage.load_model(tmp_path / "agent.keras")
+    np.testing.assert_array_equal(outputs(legacy.open_model(tmp_path / "agent.keras")), outputs(model))
+
+
+def test_weights_of_layers_inside_layers_are_found_in_the_layout_of_keras_3(tmp_path):
+    def nested(seed):
+        keras.utils.set_random_seed(seed)
+        layers = keras.layers
+        inner = keras.Sequential([layers.Input((4,)), layers.Dense(4)])
+        return keras.Sequential([layers.Input((3, 5)), layers.TimeDistributed(layers.Dense(2)), layers.LSTM(4), inner])
+
+    source, model = nested(2), nested(1)
+    source.save_weights(tmp_path / "x.weights.h5")
+    storage.load_weights(model, tmp_path / "x.weights.h5")
+    for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# -- files made under Theano -------------------------------------------------------------------------------------------
+
+
+def dense(k, seed=1):
+    k.utils.set_random_seed(seed)
+    return k.Sequential([k.layers.Input((8, 8, 1)), k.layers.Flatten(), k.layers.Dense(3)])
+
+
+def one_by_one(k, seed=1):
+    k.utils.set_random_seed(seed)
+    layers = k.layers
+    return k.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(2, 1), layers.Flatten(), layers.Dense(3)])
+
+
+def ways_to_load(make, folder, mark):
+    """A model of Keras 2 in files that bear a mark of Theano: each way to read one, by name."""
+    old = make(tf_keras, seed=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old.save(folder / "whole.h5")
+    old.save_weights(folder / "weights.h5")
+    document = json.loads(old.to_json())
+    ours = storage.save_model(make(keras), folder / "ours").architecture
+    ours.write_text(ours.read_text().split("weights:")[0])
+    if mark == "document":
+        (folder / "old.json").write_text(json.dumps(document | {"backend": "theano"}))
+        return {"document": lambda: legacy.open_model(folder / "old.json", folder / "weights.h5")}
+    (folder / "old.json").write_text(json.dumps({key: document[key] for key in ("class_name", "config")}))
+    for path in (folder / "whole.h5", folder / "weights.h5"):
+        with h5py.File(path, "r+") as file:
+            for group in (file, file.get("model_weights", file)):
+                group.attrs.pop("backend", None)
+            file.get("model_weights", file).attrs[mark] = b"theano"
+    return {
+        "load_weights": lambda: storage.load_weights(make(keras), folder / "weights.h5"),
+        "load_weights of a whole model": lambda: storage.load_weights(make(keras), folder / "whole.h5"),
+        "our YAML": lambda: storage.load_model(ours, folder / "weights.h5"),
+        "Keras' JSON": lambda: legacy.open_model(folder / "old.json", folder / "weights.h5"),
+        "whole model": lambda: legacy.open_model(folder / "whole.h5"),
+        "load_legacy_model": lambda: legacy.load_legacy_model(folder / "whole.h5"),
+    }
+
+
+@pytest.mark.parametrize("mark", ["backend", "keras_backend", "document"])
+def test_kernels_that_theano_flips_are_refused_on_every_path_and_other_networks_load(tmp_path, monkeypatch, mark):
+    with hdf5_many.Parser(hdf5.CPU_SECONDS) as parser:
+        monkeypatch.setattr(hdf5, "parse", parser.parse)
+        _check_every_path(tmp_path, mark)
+
+
+def _check_every_path(tmp_path, mark):
+    for make in (chain, dense, one_by_one):
+        folder = tmp_path / make.__name__
+        folder.mkdir()
+        for way in ways_to_load(make, folder, mark).values():
+            if make is chain:
+                with pytest.raises(UserError, match=r"layer conv2d.*: written under Theano, which flips kernels"):
+                    way()
+            else:
+                way()
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
 class Odd(keras.layers.Layer):
     """A layer that no table knows."""
 
@@ -344,8 +505,16 @@ def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
     model.compile("ftrl", "mse")
     with pytest.raises(UserError, match="optimizer Ftrl is not supported"):
         storage.save_model(model, tmp_path)
-    model.compile("adam", keras.losses.LogCosh())
-    with pytest.raises(UserError, match="loss LogCosh is not supported"):
+    for loss, words in (
+        (keras.losses.LogCosh(), "loss LogCosh is not supported"),
+        (["mse"], "loss: one for each output is not supported"),
+        (lambda y_true, y_pred: y_pred, "loss function is not supported"),
+    ):
+        model.compile("adam", loss)
+        with pytest.raises(UserError, match=words):
+            storage.save_model(model, tmp_path)
+    model.compile("adam", "mse", loss_weights=[0.5])
+    with pytest.raises(UserError, match="loss_weights are not supported"):
         storage.save_model(model, tmp_path)
 
 
@@ -353,6 +522,23 @@ def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
     ("before", "after", "words"),
     [
         ("format: 1", "format: 2", "format 2 is not 1"),
+        ("format: 1", "format: true", "format True is not 1"),
+        ("format: 1", "format: [1]", r"format \[1\] is not 1"),
+        ("format: 1", "format: !!bool maybe", "'maybe' is neither true nor false"),
+        ("format: 1\n", "", "add the line format: 1"),
+        ("class: Dropout", "class: [Dense]", r"layer dropout.*: \['Dense'\] is not a supported layer"),
+        ("class: Dropout", "class: {a: b}", "layer dropout.*: .* is not a supported layer"),
+        ("class: Adam", "class: [Adam]", "optimizer: needs class, one of SGD"),
+        ("class: Adam", "class: Adam\n  [a]: 1", "is no name"),
+        ("learning_rate: 0.001", "learning_rate: {class: [Cubic]}", "learning_rate: needs class, one of Poly"),
+        ("learning_rate: 0.001", "learning_rate: {class: PolynomialDecay}", "needs initial_learning_rate; add it"),
+        ("learning_rate: 0.001", "learning_rate: {class: GeometricDecay, start: x}", "start 'x': must be a number"),
+        ("learning_rate: 0.001", "learning_rate: null", "learning_rate None: must be a number"),
+        ("learning_rate: 0.001", "learning_rate: true", "learning_rate True: must be a number"),
+        ("amsgrad: false", "amsgrad: 1", "amsgrad 1: must be true or false"),
+        ("reduction: sum_over_batch_size", "reduction: [sum]", "reduction .*: must be a word"),
+        ("class: MeanSquaredError", "class: 7", "loss: needs class"),
+        ("weights:\n", "weights: [1]\nmodel:\n", "stands twice"),
         ("format: 1", "format: 1\ncolour: red", "unknown entry colour"),
         ("class: Dropout", "class: Lambda", "layer dropout.*: Lambda is not a supported layer"),
         ("class: Dropout", "class: 7", "layer dropout.*: 7 is not a supported layer"),
@@ -439,3 +625,69 @@ def test_a_graph_that_makes_no_sense_is_refused(saved, text, words):
     with pytest.raises(UserError, match=words) as caught:
         storage.load_model(*saved)
     assert str(caught.value).startswith(f"{saved.architecture}: ")
+
+
+def layers_like(count, line):
+    """A document of one input and `count` layers, each made from `line` with its number and that of the one before."""
+    lines = [line.format(number, number - 1) for number in range(1, count + 1)]
+    return "format: 1\nlayers:\n- {name: a0, class: InputLayer, shape: [64, 64, 1]}\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (layers_like(999, "- {{name: a{}, class: Flatten}}"), "layer a256: more than 256 layers one after the other"),
+        (layers_like(14, "- {{name: a{0}, class: Concatenate, inputs: [a{1}, a{1}]}}"), "layer a10: .* numbers of one"),
+        (
+            layers_like(14, "- {{name: a{0}, class: Add, inputs: [" + "a{1}, " * 200 + "a{1}]}}"),
+            "2,815 links between layers are more than 2,000",
+        ),
+        (
+            layers_like(1, "- {{name: a{}, class: Conv2D, filters: 64, kernel_size: 1000, padding: same}}"),
+            "weights|take",
+        ),
+        (
+            layers_like(1, "- {{name: a{}, class: MaxPooling2D, pool_size: 1024, strides: 1, padding: same}}"),
+            "layer a1: .* take",
+        ),
+        (
+            layers_like(4, "- {{name: a{0}, class: Conv2D, filters: 99, kernel_size: 32, padding: same}}"),
+            "layer a2: .* take",
+        ),
+        (
+            layers_like(60, "- {{name: a{0}, class: Conv2D, filters: 16, kernel_size: 24, padding: same}}"),
+            "layer a9: .* take",
+        ),
+    ],
+)
+def test_a_network_that_would_cost_much_is_refused_before_it_is_built(saved, text, words):
+    saved.architecture.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=words):
+        storage.load_model(*saved)
+    assert time.monotonic() - began < 5
+
+
+def test_the_network_on_the_page_plays_weights_that_come_without_one(tmp_path):
+    """`docs/files.md` shows what to write."""
+    page = (Path(__file__).parent.parent / "docs" / "files.md").read_text()
+    (tmp_path / "agent.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    tf_keras.utils.set_random_seed(3)
+    layers = tf_keras.layers
+    old = tf_keras.Sequential(
+        [
+            layers.Input((16, 16, 1)),
+            layers.Conv2D(16, 4, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(32, 2, padding="same", activation="relu"),
+            layers.Conv2D(32, 2, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(3),
+        ]
+    )
+    old.save_weights(str(tmp_path / "agent.h5"))
+    screens = np.random.default_rng(0).random((4, 16, 16, 1)).astype("float32")
+    model = legacy.open_model(tmp_path / "agent.yaml", tmp_path / "agent.h5")
+    np.testing.assert_allclose(model(screens), old(screens), rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match=r"agent.h5: holds weights only.*docs/files.md"):
+        legacy.open_model(tmp_path / "agent.h5")

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -56,16 +57,20 @@ def start():
         yield start
 
 
-@pytest.mark.parametrize("engine", ["compiled", "readable"])
-def test_a_run_leaves_what_it_promises(engine, catch, capsys):
-    assert train.main([*SMALL, "--engine", engine, "--out", "run", "--seed", "4"]) == 0
+@pytest.mark.parametrize(("engine", "more"), [("compiled", []), ("readable", ["--keras"])])
+def test_a_run_leaves_what_it_promises(engine, more, catch, capsys):
+    assert train.main([*SMALL, "--engine", engine, "--out", "run", "--seed", "4", *more]) == 0
     shown = capsys.readouterr().out
     assert "win rate over the last 100 games of training: " in shown
     assert "of 80 starts" in shown
     assert "watch it: python -m catch_dqn.play --weights run/game_weights.h5" in shown
     assert {path.name for path in Path("run").iterdir()} == {
         "config.json", "metrics.csv", "curve.png", "game_weights.h5", "model.yaml", "summary.json", ".lock",
+        *(["model.keras"] if more else []),
     }  # fmt: skip
+    if more:
+        model = keras.saving.load_model("run/model.keras")
+        np.testing.assert_array_equal(np.concatenate([w.ravel() for w in model.get_weights()]), weights("run", catch))
     config = json.loads(Path("run/config.json").read_text())
     assert config["settings"]["seed"] == 4
     assert config["engine"] == engine

@@ -59,9 +59,13 @@ def note(keras_version: str) -> bytes:
 
 
 def _read(archive, name):
-    """A member's bytes; asked for so many, `zipfile` unpacks no more than it declares."""
+    """A member's bytes; asked for so many, `zipfile` unpacks no more than the member declares."""
+    size = archive.getinfo(name).file_size
     with archive.open(name) as member:
-        return member.read(archive.getinfo(name).file_size)
+        data = member.read(size)
+    if len(data) != size:
+        raise zipfile.BadZipFile
+    return data
 
 
 def _check_end(data, path):

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from shared import names
 from shared.errors import UserError
+from shared.late import load
 from shared.nn import optimizers
 
 OPTIMIZERS = {made.__name__: made for made in (load(names.OPTIMIZERS, name) for name in names.OPTIMIZERS)}
@@ -47,6 +49,8 @@ def to_sections(model: keras.Model, path: str | Path) -> dict[str, Any]:
         return {}
     sections = {"optimizer": _to_section(optimizer, OPTIMIZERS, f"{path}: optimizer")}
     sections["optimizer"]["state"] = bool(optimizer.built)
+    if isinstance(model.loss, (list, tuple, dict)):
+        raise UserError(f"{path}: loss: one for each output is not supported; save the weights alone")
     if model.loss is not None:
         sections["loss"] = _to_section(_loss_object(model.loss), LOSSES, f"{path}: loss")
         if model.get_compile_config().get("loss_weights") is not None:

@@ -143,7 +143,7 @@ def _texts(keys, *groups):
                 if stored.shape != () or stored.dtype.itemsize > MAX_TEXT:
                     raise Refused(f"its attribute {key} is not a text")
                 value = group.attrs[key]
-                value = value.decode() if isinstance(value, bytes) else value
+                value = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value  # as h5py does
                 if not isinstance(value, str) or len(value) > MAX_TEXT:
                     raise Refused(f"its attribute {key} is not a text")
                 texts[key] = value

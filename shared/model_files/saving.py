@@ -163,10 +163,11 @@ def _archive_bytes(model: keras.Model, path: str | Path) -> bytes:
                 config, weights = json.loads(zipped.read(archive.DOCUMENT)), zipped.read(archive.WEIGHTS)
     except OSError as error:
         raise files.user_error(path, error) from None
-    compiled = config.get("compile_config")
-    if compiled:
+    if config.get("compile_config"):
         # `model.save("x.h5")` takes the optimizer out of what Keras keeps of a model; and Keras drops Huber's delta.
-        compiled["optimizer"] = keras.saving.serialize_keras_object(model.optimizer)
+        others = {key: value for key, value in config["compile_config"].items() if key != "optimizer"}
+        compiled = {"optimizer": keras.saving.serialize_keras_object(model.optimizer), **others}
+        config["compile_config"] = compiled
         if isinstance(compiled["loss"], dict) and isinstance(compiled["loss"]["config"], dict):
             compiled["loss"]["config"] |= getattr(model.loss, "_fn_kwargs", {})
     _number_shared_objects(config, {})

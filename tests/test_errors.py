@@ -1,0 +1,26 @@
+"""What a message quotes from a stranger's file does nothing to a terminal."""
+
+import pytest
+
+from shared.errors import UserError, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;pwned\a", "\\x1b]0;pwned\\x07"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("\x9b2J", "\\x9b2J"),
+        ("a\rb\x00", "a\\rb\\x00"),
+        ("a\u202eb\u2066", "a\\u202eb\\u2066"),
+        ("a\u2028b", "a\\u2028b"),
+        ("\udcff", "\\udcff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("one\ntwo", "one\ntwo"),
+        ("Überblick\u3000日本語 é → ±", "Überblick\u3000日本語 é → ±"),
+        ("\\x1b", "\\x1b"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_written_out(text, shown):
+    assert printable(text) == shown
+    assert str(UserError(f"file: {text}")) == f"file: {shown}"
