@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from shared import storage
 from shared.dqn.learners.categorical import project
 from shared.dqn.learners.quantile import quantile_huber_loss
 from shared.dqn.replay import Replay
@@ -62,3 +63,12 @@ def test_the_target_of_a_terminal_step_is_its_reward(catch, small, name):
         np.testing.assert_allclose(targets, [[0, 0, 0, 1, 0], [0, 1, 0, 0, 0]], atol=1e-6)
     rows, errors = learner.loss(batch, ops.array(targets))
     assert rows.shape == errors.shape == (2,)
+
+
+@pytest.mark.parametrize("name", ["quantile", "categorical"])
+def test_an_agent_is_saved_and_read_like_any_other(catch, small, name, tmp_path):
+    settings = dataclasses.replace(small, learner=name, atoms=5, lowest_return=-2.0, highest_return=2.0)
+    model = catch.model(settings)
+    saved = storage.save_model(model, tmp_path)
+    seen = np.random.default_rng(0).random((4, 100), np.float32)
+    np.testing.assert_allclose(storage.load_model(*saved)(seen), model(seen), rtol=1e-6)

@@ -17,7 +17,7 @@ import keras
 from shared.errors import UserError
 from shared.model_files import layer_rules
 from shared.nn.activations import keras_1_hard_sigmoid
-from shared.nn.layers import AGGREGATES, Dueling, Grid
+from shared.nn.layers import AGGREGATES, Dueling, Expectation, Grid
 
 KERAS_ACTIVATIONS = (
     *("linear", "relu", "elu", "selu", "tanh", "sigmoid", "hard_sigmoid", "softmax", "softplus", "softsign"),
@@ -191,6 +191,9 @@ KINDS = {
     "GlobalAveragePooling2D": Kind(
         keras.layers.GlobalAveragePooling2D, {"keepdims": Setting(_yes_or_no, False)}, axes=_image
     ),
+    "GlobalAveragePooling1D": Kind(
+        keras.layers.GlobalAveragePooling1D, {"keepdims": Setting(_yes_or_no, False)}, axes=lambda settings: 2
+    ),
     "ZeroPadding2D": Kind(
         keras.layers.ZeroPadding2D, {"padding": Setting(layer_rules.edge_widths, (1, 1))}, axes=_image
     ),
@@ -253,6 +256,11 @@ KINDS = {
         keras.layers.Embedding,
         {"input_dim": Setting(_whole(1, MAX_SIZE)), "output_dim": Setting(_whole(1, MAX_SIZE))},
         lambda settings, shape: [(settings["input_dim"], settings["output_dim"])],
+    ),
+    "Expectation": Kind(
+        Expectation,
+        {"lowest": Setting(layer_rules.number()), "highest": Setting(layer_rules.number())},
+        axes=lambda settings: 2,
     ),
     "Dueling": Kind(Dueling, {"aggregate": Setting(_one_of(*AGGREGATES))}, many_inputs=True),
     "Activation": Kind(keras.layers.Activation, {"activation": Setting(_one_of(*ACTIVATIONS))}),

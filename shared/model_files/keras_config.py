@@ -20,6 +20,7 @@ SETTINGS = {
     },
     "MaxPooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
     "AveragePooling2D": {"pool_size": "pool_size", "strides": "strides", "padding": "border_mode"},
+    "GlobalAveragePooling1D": {"keepdims": "keepdims"},
     "GlobalAveragePooling2D": {"keepdims": "keepdims"},
     "ZeroPadding2D": {"padding": "padding"},
     "BatchNormalization": {key: key for key in ("axis", "momentum", "epsilon", "center", "scale")},
@@ -44,6 +45,7 @@ SETTINGS = {
     "Dot": {"axes": "axes"},
     "Grid": {"edges": "edges"},
     "Embedding": {"input_dim": "input_dim", "output_dim": "output_dim"},
+    "Expectation": {"lowest": "lowest", "highest": "highest"},
     "Dueling": {"aggregate": "aggregate"},
 }
 # Settings that change what a layer computes and that we do not have, with the values that change nothing.
