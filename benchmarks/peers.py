@@ -5,6 +5,7 @@ child runs under any Python that has Stable-Baselines3, and measures one thing a
 and theirs take turns, and a drift of the machine's speed hits both alike.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from benchmarks.measuring import WithPeer
 from shared.errors import UserError
 
 ROOT = Path(__file__).parent.parent
+LAST_WORDS = 5.0  # seconds that a process gets to end in, once it says nothing more
 
 
 class Peer:
@@ -54,8 +56,8 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        with contextlib.suppress(OSError), self._process:
+            self._process.kill()
         self._complaints.close()
 
     def make(self, name: str, env: Any, settings: Any, **options: Any) -> None:
@@ -98,11 +100,15 @@ class Peer:
             print(json.dumps(request), file=self._process.stdin, flush=True)
             answer = json.loads(self._process.stdout.readline())
         except (OSError, ValueError):  # it is not there any more, or it is something else
-            self._process.kill()
-            status = self._process.wait()
+            try:
+                ended = f"status {self._process.wait(LAST_WORDS)}"
+            except subprocess.TimeoutExpired:
+                ended = "it goes on"
             self._complaints.seek(0)
             last = self._complaints.read().decode(errors="replace").splitlines()[-1:] or ["it says nothing"]
-            raise UserError(f"--peer-python {self._python}: no answer (status {status}: {last[0]})") from None
+            raise UserError(
+                f"--peer-python {self._python}: no answer ({ended}: {last[0]}); give another, or leave it out"
+            ) from None
         if "missing" in answer:
             raise UserError(
                 f"{self._python}: has no Stable-Baselines3 ({answer['missing']}); install it, best in an environment "
