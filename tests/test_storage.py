@@ -490,6 +490,11 @@ def test_what_the_yaml_cannot_hold_is_named_and_nothing_is_written(tmp_path, lay
     assert not (tmp_path / "new").exists()
 
 
+def huber(y_true, y_pred):
+    """A loss of the user's own, which is called like one of Keras."""
+    return y_pred - y_true
+
+
 def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
     model = chain(keras)
     model.compile("ftrl", "mse")
@@ -499,6 +504,7 @@ def test_an_optimizer_or_a_loss_outside_the_tables_is_named(tmp_path):
         (keras.losses.LogCosh(), "loss LogCosh is not supported"),
         (["mse"], "loss: one for each output is not supported"),
         (lambda y_true, y_pred: y_pred, "loss function is not supported"),
+        (huber, "loss function is not supported"),
     ):
         model.compile("adam", loss)
         with pytest.raises(UserError, match=words):

@@ -17,7 +17,7 @@ from shared.model_files.architecture import Architecture
 
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 ARCHIVE_ENDING = ".keras"
-# Settings of a Keras layer that change its training only, and that the YAML does not keep.
+# Settings of a Keras layer that change its training only, and that we do not keep.
 TRAINING_ONLY = (
     "kernel_regularizer",
     "bias_regularizer",
@@ -91,7 +91,7 @@ def refuse_existing(directory: str | Path) -> None:
 def _describe(model: keras.Model, path: str | Path) -> Architecture:
     """A live model as plain data. Raises `UserError` when it is of more than we read again."""
     if type(model).__name__ not in ("Sequential", "Functional"):
-        raise UserError(f"{path}: a {type(model).__name__} cannot be written as YAML; use Sequential or Functional")
+        raise UserError(f"{path}: a {type(model).__name__} cannot be saved; use Sequential or Functional")
     config = json.loads(json.dumps(model.get_config(), default=str))
     graph = keras_graph.parse({"class_name": type(model).__name__, "config": config}, path)
     for layer in graph.layers:
@@ -101,7 +101,7 @@ def _describe(model: keras.Model, path: str | Path) -> Architecture:
         if not layer.config.get("trainable", True):
             lost.append("trainable: false")
         if lost:
-            raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported in YAML; save the weights alone")
+            raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported; save the weights alone")
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     return Architecture(tuple(layers), graph.outputs, graph.sequential)
 
