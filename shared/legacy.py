@@ -14,10 +14,10 @@ from shared.commands.parser import Parser, command
 
 def main(argv: list[str] | None = None) -> int:
     """Convert an old agent: `python -m shared.legacy ARCHITECTURE [WEIGHTS] FOLDER`."""
-    parser = Parser("shared.legacy", "Convert an agent saved by Keras 1, 2 or 3 into files that a person can read.")
+    parser = Parser("shared.legacy", "Convert an agent saved by Keras 1, 2 or 3 into files of today.")
     parser.add_argument("architecture", type=Path, help="YAML or JSON file, or a whole model: .h5 or .keras")
     parser.add_argument("weights", type=Path, nargs="?", help="HDF5 file (not needed for a whole model)")
-    parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
+    parser.add_argument("folder", type=Path, help="new folder for dqn_model.yaml and its weights; or a new .keras file")
     arguments = parser.parse_args(argv)
     from shared.nn import backend  # noqa: F401, I001  the backend first, so that TensorFlow stays quiet
     from shared.model_files import loading, saving
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     saving.refuse_existing(arguments.folder)
     model = loading.load_legacy_model(arguments.architecture, arguments.weights)
     written = saving.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
+    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {', '.join(dict.fromkeys(map(str, written)))}")
     return 0
 
 

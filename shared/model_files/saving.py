@@ -81,11 +81,14 @@ def save_weights(model: keras.Model, path: str | Path) -> None:
     files.write_bytes(path, _weights_bytes(model, with_optimizer=False))
 
 
-def refuse_existing(directory: str | Path) -> None:
-    """Raise `UserError` when `save_model` would replace a model in this folder."""
+def refuse_existing(place: str | Path) -> None:
+    """Raise `UserError` when `save_model` would replace a model there."""
+    place = Path(place)
+    if place.suffix == ARCHIVE_ENDING and place.exists():
+        raise UserError(f"{place}: is there already; choose another name")
     for name in (ARCHITECTURE_NAME, WEIGHTS_NAME):
-        if (Path(directory) / name).exists():
-            raise UserError(f"{Path(directory) / name}: is there already; choose another folder")
+        if (place / name).exists():
+            raise UserError(f"{place / name}: is there already; choose another folder")
 
 
 def _describe(model: keras.Model, path: str | Path) -> Architecture:
