@@ -31,12 +31,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser("shared.legacy", "Convert an agent saved by Keras 1, 2 or 3 into files that a person can read.")
     parser.add_argument("architecture", type=path_name, help="YAML or JSON file, or a whole model: .h5 or .keras")
     parser.add_argument("weights", type=path_name, nargs="?", help="HDF5 file (not needed for a whole model)")
-    parser.add_argument("folder", type=path_name, help="new folder for dqn_model.yaml and dqn_model_weights.hdf5")
+    where = "new folder for dqn_model.yaml and its weights; or a new .keras file"
+    parser.add_argument("folder", type=path_name, help=where)
     arguments = parser.parse_args(argv)
     saving.refuse_existing(arguments.folder)
     model = loading.load_legacy_model(arguments.architecture, arguments.weights)
     written = saving.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {written.architecture}, {written.weights}")
+    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {', '.join(dict.fromkeys(map(str, written)))}")
     return 0
 
 

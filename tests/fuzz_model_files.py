@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import io
 import json
+import sys
 import tempfile
 import time
 import unittest.mock
@@ -17,6 +18,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where this is not run by pytest
+import hdf5_many
 
 from shared import legacy, storage
 from shared.errors import UserError
@@ -55,8 +59,6 @@ def fuzz(count: int, seed: int) -> Report:
     The same `seed` gives the same files. A fault in the report names the kind and the number with which
     `spoiled(originals, kind, number, seed)` makes that file again.
     """
-    import hdf5_many  # beside this file
-
     report = Report()
     with tempfile.TemporaryDirectory() as folder, hdf5_many.Parser(cpu_seconds=1) as parser:
         model = network()

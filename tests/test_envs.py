@@ -17,7 +17,7 @@ from cartpole_dqn.experiment import EXPERIMENTS as CARTPOLE
 from catch_dqn.envs import CatchBallVectorEnv, CatchVectorEnv
 from catch_dqn.experiment import EXPERIMENTS as BALLS
 from cave_game.experiment import EXPERIMENTS as CAVE
-from shared.commands.play import PlayConfig
+from shared.commands.play import PlaySettings
 
 ROOT = Path(__file__).parent.parent
 REGISTERED = {"catch_dqn/Catch-v0": None, "catch_dqn/CatchBall8-v0": 500, "catch_dqn/CatchBall16-v0": 500}
@@ -85,8 +85,8 @@ def test_the_settings_choose_the_time_limit_and_whoever_watches_may_choose_anoth
     for limit in (7, None):
         env = experiment.env(dataclasses.replace(settings, time_limit=limit))
         assert env.spec.max_episode_steps == limit
-    assert experiment.env(settings, **PlayConfig(time_limit=700).env_options).spec.max_episode_steps == 700
-    assert experiment.env(settings, **PlayConfig().env_options).spec.max_episode_steps == settings.time_limit
+    assert experiment.env(settings, **PlaySettings(time_limit=700).env_options).spec.max_episode_steps == 700
+    assert experiment.env(settings, **PlaySettings().env_options).spec.max_episode_steps == settings.time_limit
 
 
 def test_cartpole_is_trained_with_t5s_limit_and_scored_with_gymnasiums():

@@ -307,6 +307,8 @@ def test_an_archive_of_keras_3_is_opened_and_converted(tmp_path, capsys):
         np.testing.assert_array_equal(load(tmp_path / "agent.keras")(image), model(image))
     assert legacy.main([str(tmp_path / "agent.keras"), str(tmp_path / "new")]) == 0
     assert capsys.readouterr().out.startswith("(6, 6, 1) -> (3,): ")
+    with pytest.raises(UserError, match=r"agent.keras: is there already"):
+        legacy.main([str(tmp_path / "agent.keras"), str(tmp_path / "agent.keras")])
     new = storage.load_model(tmp_path / "new/dqn_model.yaml", tmp_path / "new/dqn_model_weights.hdf5")
     np.testing.assert_array_equal(new(image), model(image))
 

@@ -16,7 +16,7 @@ from lunar_pg.trainer import Trainer
 from shared.errors import UserError
 from shared.late import load
 from shared.names import OPTIMIZERS
-from shared.rollouts.collector import Collector, Episode
+from shared.rollouts.collector import Collector, Trajectory
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
 
@@ -184,7 +184,7 @@ def test_episodes_depend_on_the_key_and_not_on_what_was_played_before(env_id):
 def episode(length, terminated):
     """Rewards of 1."""
     observations = np.tile(np.arange(length + 1, dtype=np.float32)[:, None], (1, 2))
-    return Episode(observations, np.ones(length, np.int32), np.ones(length), terminated)
+    return Trajectory(observations, np.ones(length, np.int32), np.ones(length), terminated)
 
 
 def test_a_batch_lays_episodes_end_to_end_and_pads():

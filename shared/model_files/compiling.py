@@ -73,7 +73,7 @@ def from_sections(document: dict[str, Any], path: str | Path) -> Training | None
     loss = _from_section(document.get("loss"), LOSSES, f"{path}: loss")
     if loss is not None and optimizer is None:
         raise UserError(f"{path}: loss without optimizer; add one or remove the loss")
-    return optimizer and Training(optimizer, loss, with_state)
+    return None if optimizer is None else Training(optimizer, loss, with_state)
 
 
 def keras_sections(compile_config: Any, path: str | Path) -> dict[str, Any]:
@@ -110,10 +110,12 @@ def _keras_section(item: Any, where: str) -> dict[str, Any]:
     return section
 
 
-def _loss_object(loss):
-    """The loss as an object, where it was given as `"mse"` or as a function."""
-    word = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
-    return LOSSES[LOSS_WORDS[word]]() if word in LOSS_WORDS else loss
+def _loss_object(loss: Any) -> Any:
+    """The loss as an object, where it was given as `"mse"` or as Keras' function of that name."""
+    for word, name in LOSS_WORDS.items():
+        if loss == word or loss is keras.losses.get(word):
+            return LOSSES[name]()
+    return loss
 
 
 def _to_section(thing: Any, table: dict[str, type], where: str) -> dict[str, Any]:

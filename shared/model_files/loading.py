@@ -132,10 +132,14 @@ def _network(document: Document) -> tuple[Architecture, Pairing]:
 
 
 def _training(document: Document) -> compiling.Training | None:
-    sections = document.content
-    if document.by_keras:
+    """What a document says that the network was compiled with, None where it was not."""
+    if not document.by_keras:
+        return compiling.from_sections(document.content, document.path)
+    try:
         sections = compiling.keras_sections(document.content.get("compile_config"), document.path)
-    return compiling.from_sections(sections, document.path)
+        return compiling.from_sections(sections, document.path)
+    except UserError as error:
+        raise UserError(f"{error} (shared.legacy.open_model reads the network alone)") from None
 
 
 def _with_arrays(file: ModelFile, document: Document, weights_path: str | Path | None) -> ModelFile:

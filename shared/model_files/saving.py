@@ -18,7 +18,7 @@ from shared.model_files.architecture import Architecture
 ARCHITECTURE_NAME, WEIGHTS_NAME = "dqn_model.yaml", "dqn_model_weights.hdf5"
 ARCHIVE_ENDING = ".keras"
 WEIGHTS = ("kernel", "recurrent", "bias", "gamma", "beta")
-# Settings of a Keras layer that change its training only, and that the YAML does not keep.
+# Settings of a Keras layer that change its training only, and that we do not keep.
 TRAINING_ONLY = (
     "activity_regularizer",
     *(f"{weight}_{what}" for weight in WEIGHTS for what in ("regularizer", "constraint")),
@@ -89,11 +89,14 @@ def save_weights(model: keras.Model, path: str | Path) -> None:
     files.write_bytes(path, _weights_bytes(model, with_optimizer=False))
 
 
-def refuse_existing(directory: str | Path) -> None:
-    """Raise `UserError` when `save_model` would replace a model in this folder."""
+def refuse_existing(place: str | Path) -> None:
+    """Raise `UserError` when `save_model` would replace a model there."""
+    place = Path(place)
+    if place.suffix == ARCHIVE_ENDING and place.exists():
+        raise UserError(f"{place}: is there already; choose another name")
     for name in (ARCHITECTURE_NAME, WEIGHTS_NAME):
-        if (Path(directory) / name).exists():
-            raise UserError(f"{Path(directory) / name}: is there already; choose another folder")
+        if (place / name).exists():
+            raise UserError(f"{place / name}: is there already; choose another folder")
 
 
 def _is_ours(path):
@@ -107,7 +110,7 @@ def _is_ours(path):
 def _describe(model: keras.Model, path: str | Path) -> Architecture:
     """A live model as plain data. Raises `UserError` when it is of more than we read again."""
     if type(model).__name__ not in ("Sequential", "Functional"):
-        raise UserError(f"{path}: a {type(model).__name__} cannot be written as YAML; use Sequential or Functional")
+        raise UserError(f"{path}: a {type(model).__name__} cannot be saved; use Sequential or Functional")
     config = json.loads(json.dumps(model.get_config(), default=str))
     graph = keras_graph.parse({"class_name": type(model).__name__, "config": config}, path)
     for layer in graph.layers:
@@ -118,7 +121,7 @@ def _describe(model: keras.Model, path: str | Path) -> Architecture:
         if not all(part.config.get("trainable", True) for part in parts):
             lost.append("trainable: false")
         if lost:
-            raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported in YAML; save the weights alone")
+            raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported; save the weights alone")
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     return Architecture(tuple(layers), graph.outputs, graph.sequential)
 
