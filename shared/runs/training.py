@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
 import threading
 import time
 from typing import NamedTuple
@@ -81,7 +82,7 @@ SIGNALS = {
 class _Signals:
     """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
 
-    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a pipe into
+    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a socket into
     which the interpreter writes the number of a signal the moment it comes.
 
     What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
@@ -101,9 +102,9 @@ class _Signals:
             for number in SIGNALS:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._note)
-            listening, self._pipe = os.pipe()
-            os.set_blocking(self._pipe, False)
-            self._wakeup = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
+            listening, self._sending = socket.socketpair()
+            self._sending.setblocking(False)
+            self._wakeup = signal.set_wakeup_fd(self._sending.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=self._listen, args=(listening,), daemon=True).start()
         return self
 
@@ -112,17 +113,17 @@ class _Signals:
             signal.set_wakeup_fd(self._wakeup)
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-            os.close(self._pipe)
+            self._sending.close()
 
     def _note(self, number, _):
         if self.status is None:
             self.status = SIGNALS[number]
 
     def _listen(self, listening):
-        """In a thread, until the pipe is closed."""
+        """In a thread, until the other end is closed."""
         first = None
-        with open(listening, "rb", buffering=0) as numbers:
-            while number := numbers.read(1):
+        with listening:
+            while number := listening.recv(1):
                 if number[0] not in self._before:
                     continue
                 if first is None:
