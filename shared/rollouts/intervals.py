@@ -30,7 +30,7 @@ def mean_and_ci95(values):
     return (float(mean), float(half)) if values.ndim == 1 else (mean, half)
 
 
-def plus_minus(mean: float, half: float, digits: int = 1) -> str:
+def plus_minus(mean, half, digits=1):
     """A mean and half its interval as text: `12.3 ± 4.5`; `12.3` where one value gives no interval (NaN)."""
     return f"{mean:.{digits}f} ± {half:.{digits}f}" if np.isfinite(half) else f"{mean:.{digits}f}"
 

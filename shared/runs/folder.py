@@ -214,7 +214,7 @@ class Run:
             warn(f"{path}: {damaged} rows are damaged and left out")
         return rows
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary):
         """Write `summary.json` and remove the checkpoints."""
         self.write_json(SUMMARY, summary)
         with contextlib.suppress(OSError):
