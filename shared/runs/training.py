@@ -9,6 +9,7 @@ import dataclasses
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -82,6 +83,9 @@ SIGNALS = {
 class _Signals:
     """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
 
+    In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
+    `KeyboardInterrupt`.
+
     Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a socket into
     which the interpreter writes the number of a signal the moment it comes.
 
@@ -95,7 +99,8 @@ class _Signals:
 
     def __init__(self, told, saved):
         self.status, self._told, self._saved = None, told, saved
-        self._before = {}
+        self._before, self._first = {}, None
+        self._at_prompt = hasattr(sys, "ps1")
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -117,7 +122,9 @@ class _Signals:
 
     def _note(self, number, _):
         if self.status is None:
-            self.status = SIGNALS[number]
+            self.status, self._first = SIGNALS[number], time.monotonic()
+        elif self._at_prompt and time.monotonic() - self._first > TOGETHER:
+            raise KeyboardInterrupt
 
     def _listen(self, listening):
         """In a thread, until the other end is closed."""
@@ -130,7 +137,7 @@ class _Signals:
                     first = time.monotonic()
                     with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
                         self._told("stopping after saving; the same again stops at once")
-                elif time.monotonic() - first > TOGETHER:
+                elif time.monotonic() - first > TOGETHER and not self._at_prompt:
                     line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
                     with contextlib.suppress(OSError):
                         os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
