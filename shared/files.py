@@ -9,7 +9,9 @@ import os
 import re
 import stat
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from shared.errors import UserError
 
@@ -44,7 +46,7 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def read_bytes(path, limit):
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes (links are followed).
 
     Everything is judged on one open descriptor, so that the file that was checked is the file that is read. A pipe or
@@ -72,7 +74,7 @@ def read_bytes(path, limit):
     return data
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> Any:
     """What a JSON file of at most `JSON_LIMIT` bytes and `JSON_DEPTH` levels holds.
 
     Raises `UserError` when it cannot be read or is no such file.
@@ -99,7 +101,7 @@ def _is_deep(value):
     return bool(level)
 
 
-def json_text(value, indent=None) -> str:
+def json_text(value: Any, indent: int | None = None) -> str:
     """A value as strict JSON: a number that is not finite becomes null."""
     return json.dumps(_finite(value), indent=indent, allow_nan=False)
 
@@ -112,7 +114,7 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a JSON file for people too; see `json_text` and `write_together`."""
     write_bytes(path, (json_text(value, indent=2) + "\n").encode())
 
@@ -168,13 +170,13 @@ def check_place(path):
         raise user_error(path, error) from None
 
 
-def refuse_existing(path, remedy):
+def refuse_existing(path: str | os.PathLike[str], remedy: str) -> None:
     """Raise `UserError` where there is something at a path that nobody named; `remedy` says what to do about it."""
     if os.path.lexists(path):
         raise UserError(f"{path}: is there already; {remedy}")
 
 
-def remove_written(folder, names):
+def remove_written(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
     """Remove the files in a folder that go by the given names, in this order, or were never finished; nothing else."""
     folder = Path(folder)
     unfinished = [path.name for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]

@@ -281,7 +281,7 @@ from shared.commands import output
 from shared.commands.parser import command
 
 def main(argv):
-    for _ in range(3):
+    for _ in range(1 if "work" in argv else 3):
         print("mean 1.0 ± 0.5", flush=True)
     if "work" in argv:
         with output.patience():

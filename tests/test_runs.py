@@ -438,6 +438,18 @@ def test_a_second_signal_ends_the_process_at_once(run, settings, monkeypatch, ca
     assert ("stopped at once; what was saved last is in run" in capfd.readouterr().err) == at_once
 
 
+def test_at_a_prompt_a_second_signal_does_not_end_python(run, settings, monkeypatch):
+    def twice(state):
+        for pause in (2 * training.TOGETHER, 0):
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(pause)
+
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(Counting(meanwhile=twice), run, settings)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_run_that_goes_on_elsewhere_is_told_in_one_line_on_stderr(run, settings, monkeypatch, capsys):
     training.train(Counting(), run, settings)
     facts = training.execution_facts()

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import types
+from collections.abc import Iterator
 
 from shared import files
 from shared.errors import program
@@ -38,7 +39,7 @@ class _Stream(io.FileIO):
         return len(data)
 
 
-def make_safe():
+def make_safe() -> None:
     """Put safe streams in the place of `sys.stdout` and `sys.stderr`.
 
     Descriptors that were closed are opened on nothing, lest the next file that is opened gets their numbers and with
@@ -86,7 +87,7 @@ def _in_plain_letters(error):
     return "".join(PLAIN.get(c, c.encode("unicode_escape").decode()) for c in letters), error.end
 
 
-def finish(status):
+def finish(status: int) -> int:
     """Write what is still to be written; returns the exit status, 1 where it was 0 and output is missing."""
     try:
         sys.stdout.flush()
@@ -101,7 +102,7 @@ def finish(status):
 
 
 @contextlib.contextmanager
-def patience():
+def patience() -> Iterator[None]:
     """Within this block a reader of standard output who goes away does not end the program: the work goes on."""
     raw = _raw(sys.stdout)
     before, raw.patient = getattr(raw, "patient", False), True

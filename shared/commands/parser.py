@@ -44,7 +44,7 @@ def command_line(program, *words):
     return f"{program} {subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)}".strip()
 
 
-def path_name(text):
+def path_name(text: str) -> Path:
     """The path of a file or folder from the command line; `""`, as an unset variable of a shell gives it, is none."""
     if not text:
         raise argparse.ArgumentTypeError("the path is empty; name a file or folder, or leave it out")
@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
         )
         self._outputs = {}  # flag of a file to be written -> the path that it has by default
 
-    def add_output(self, name, default, meaning):
+    def add_output(self, name: str, default: str, meaning: str) -> None:
         """Add the flag of a file that the command writes. What is there is replaced only if a person names it."""
         self._outputs[name] = Path(default)
         self.add_argument(

@@ -10,7 +10,9 @@ import io
 import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +32,7 @@ UNFIT = (
 )
 
 
-def save(run_path, number, arrays, facts):
+def save(run_path: str | os.PathLike[str], number: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
     """Write a checkpoint.
 
     Args:
@@ -58,7 +60,11 @@ def save(run_path, number, arrays, facts):
         raise files.user_error(folder, error) from None
 
 
-def load(run_path, like=None, restore=lambda arrays, manifest: (arrays, manifest)):
+def load(
+    run_path: str | os.PathLike[str],
+    like: dict[str, np.ndarray] | None = None,
+    restore: Callable[[dict[str, np.ndarray], dict[str, Any]], Any] = lambda arrays, manifest: (arrays, manifest),
+) -> Any:
     """Go back to the newest checkpoint that verifies; warns where a newer one does not.
 
     Args:
@@ -79,7 +85,7 @@ def load(run_path, like=None, restore=lambda arrays, manifest: (arrays, manifest
     raise UserError(f"{run_path}: has no checkpoint to go on from; start again with --overwrite, or give another --out")
 
 
-def remove(run_path):
+def remove(run_path: str | os.PathLike[str]) -> None:
     """Remove all checkpoints of a run, and nothing else. A file that is not of a checkpoint stays, with its folder."""
     folder = Path(run_path) / FOLDER
     if not folder.is_symlink():

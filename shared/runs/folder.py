@@ -14,7 +14,9 @@ import errno
 import io
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from shared import files
 from shared.errors import UserError, warn
@@ -28,13 +30,13 @@ CURVE, ARCHITECTURE, WHOLE_MODEL = "curve.png", "model.yaml", "model.keras"
 class Run:
     """An open run folder; only one process at a time holds it."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._lock = None
         self._made = []  # the folders that were made for it, the innermost first
 
     @classmethod
-    def claim(cls, path, overwrite=False):
+    def claim(cls, path: str | os.PathLike[str], overwrite: bool = False) -> "Run":
         """Make sure that a new run can go into a folder; nothing that is there is touched before `begin`.
 
         Args:
@@ -58,7 +60,7 @@ class Run:
             raise files.user_error(path, error) from None
         return run
 
-    def begin(self, config, weights_name):
+    def begin(self, config: dict[str, Any], weights_name: str) -> None:
         """Start the run in a folder that was claimed: what an earlier one left is removed, `config.json` is written.
 
         Args:
@@ -72,20 +74,20 @@ class Run:
             raise files.user_error(self.path, error) from None
         self.write_json(CONFIG, config)
 
-    def release(self):
+    def release(self) -> None:
         """Give up a folder that was claimed and not begun; it is removed if it was made for that."""
         self.close()
-        (self.path / LOCK).unlink()
+        (self.path / LOCK).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
 
-    def close(self):
+    def close(self) -> None:
         """Let other processes have the folder."""
         self._lock.release()
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | os.PathLike[str]) -> "Run":
         """Open a run that was begun before, to go on with it.
 
         Raises:
@@ -105,15 +107,15 @@ class Run:
         return run
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """Whether the run came to its end."""
         return os.path.lexists(self.path / SUMMARY)
 
-    def read_config(self):
+    def read_config(self) -> dict[str, Any]:
         """The JSON object in `config.json`; what it says may be anything."""
         return self._read_json(CONFIG)
 
-    def read_summary(self):
+    def read_summary(self) -> dict[str, float | None]:
         """What `summary.json` says: a dict of numbers, and None for what nobody knows."""
         summary = self._read_json(SUMMARY)
         known = all(isinstance(summary.get(name), (int, float)) for name in ("mean_score", "steps", "seconds"))
@@ -132,11 +134,11 @@ class Run:
             raise UserError(f"{path}: not of a run; give the folder of a run")
         return held
 
-    def write_json(self, name, value):
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON object as a file of the run."""
         files.write_json(self.path / name, value)
 
-    def add_metrics(self, row):
+    def add_metrics(self, row: dict[str, Any]) -> None:
         """Append one row (a dict) to `metrics.csv`; the first row names the columns.
 
         Raises:
@@ -158,7 +160,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def sync_metrics(self):
+    def sync_metrics(self) -> int:
         """Wait until the disk has `metrics.csv`; returns its size in bytes.
 
         A checkpoint notes it, and a resumed run cuts the file back to it.
@@ -174,7 +176,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def cut_metrics(self, size):
+    def cut_metrics(self, size: int) -> None:
         """Forget the rows that were written after a checkpoint, which has noted `size`.
 
         Where rows are missing that were there then, the run goes on from those that are there, with a warning.
@@ -194,7 +196,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def read_metrics(self):
+    def read_metrics(self) -> list[dict[str, float]]:
         """The rows of `metrics.csv`, numbers as floats. What is no such row is left out, with a warning."""
         path, rows, damaged = self.path / METRICS, [], 0
         try:
@@ -268,7 +270,7 @@ def _counts(path):
     return not (files.TEMPORARY.fullmatch(path.name) or (path.name == LOCK and path.stat().st_size == 0))
 
 
-def new_folder(experiment, label):
+def new_folder(experiment: str, label: str) -> Path:
     """A folder name of its own for a run that was given none: `runs/<experiment>/<date>-<time>-<label>`."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path, count = ROOT / experiment / f"{stamp}-{label}", 1
@@ -278,7 +280,9 @@ def new_folder(experiment, label):
     return path
 
 
-def latest_run(experiment, finished=True, root=ROOT, wanted=lambda run: True):
+def latest_run(
+    experiment: str, finished: bool = True, root: Path = ROOT, wanted: Callable[[Run], Any] = lambda run: True
+) -> Path | None:
     """The folder of the newest run of an experiment, or None.
 
     Args:

@@ -7,6 +7,8 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -73,7 +75,10 @@ SIGNALS = {
 class _Signals:
     """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
 
-    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a pipe into
+    In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
+    `KeyboardInterrupt`.
+
+    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a socket into
     which the interpreter writes the number of a signal the moment it comes.
 
     What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
@@ -86,16 +91,17 @@ class _Signals:
 
     def __init__(self, told, saved):
         self.status, self._told, self._saved = None, told, saved
-        self._before = {}
+        self._before, self._first = {}, None
+        self._at_prompt = hasattr(sys, "ps1")
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._note)
-            listening, self._pipe = os.pipe()
-            os.set_blocking(self._pipe, False)
-            self._wakeup = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
+            listening, self._sending = socket.socketpair()
+            self._sending.setblocking(False)
+            self._wakeup = signal.set_wakeup_fd(self._sending.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=self._listen, args=(listening,), daemon=True).start()
         return self
 
@@ -104,24 +110,26 @@ class _Signals:
             signal.set_wakeup_fd(self._wakeup)
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-            os.close(self._pipe)
+            self._sending.close()
 
     def _note(self, number, _):
         if self.status is None:
-            self.status = SIGNALS[number]
+            self.status, self._first = SIGNALS[number], time.monotonic()
+        elif self._at_prompt and time.monotonic() - self._first > TOGETHER:
+            raise KeyboardInterrupt
 
     def _listen(self, listening):
-        """In a thread, until the pipe is closed."""
+        """In a thread, until the other end is closed."""
         first = None
-        with open(listening, "rb", buffering=0) as numbers:
-            while number := numbers.read(1):
+        with listening:
+            while number := listening.recv(1):
                 if number[0] not in self._before:
                     continue
                 if first is None:
                     first = time.monotonic()
                     with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
                         self._told("stopping after saving; the same again stops at once")
-                elif time.monotonic() - first > TOGETHER:
+                elif time.monotonic() - first > TOGETHER and not self._at_prompt:
                     line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
                     with contextlib.suppress(OSError):
                         os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
