@@ -50,7 +50,7 @@ BAD_TRAINING = {
     "--resume nowhere": "nowhere: holds no run",
     "--num-envs 2 --train-every 2 --engine readable --out run": "--num-envs 2: the readable loop cannot do this",
     "--out /proc/nowhere": "/proc/nowhere: ",
-    "--n-step 3000": "--n-step 3000: out of range; give a value from 1 to 100",
+    "--n-step 3000": "--n-step 3000: out of range; give a value from 1 to 1000",
     "--num-envs 1000000": "--num-envs 1000000: out of range",
     "--train-every 99999999999": "--train-every 99999999999: out of range; give a value from 1 to 2147483647",
     "--learning-starts 99999999999": "--learning-starts 99999999999: out of range",

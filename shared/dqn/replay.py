@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+UNROLLED = 10  # steps of a return up to which they are written out one after the other; more of them are a loop
+
 
 class Replay(NamedTuple):
     """C transitions (s_tm1, a_tm1, r_t, discount_t, s_t); slot i holds the i-th, modulo C.
@@ -70,7 +72,8 @@ def extend(replay, added, transitions, length, n_step):
         n_step: n.
     """
     capacity, games = replay.a_tm1.shape[0], length.shape[0]
-    for back in range(1, n_step):
+
+    def carry_on(back, replay):
         slot = (added - back * games) % capacity
         before = _read(replay, slot, games)
         after = Replay(
@@ -81,7 +84,12 @@ def extend(replay, added, transitions, length, n_step):
             transitions.s_t,
         )
         goes_on = length >= back  # its step belongs to the running episode
-        replay = _write(replay, slot, where(goes_on, after, before))
+        return _write(replay, slot, where(goes_on, after, before))
+
+    if n_step > UNROLLED:
+        return ops.fori_loop(1, n_step, carry_on, replay)
+    for back in range(1, n_step):
+        replay = carry_on(back, replay)
     return replay
 
 

@@ -51,7 +51,7 @@ class Settings:
         group=REMEMBERING,
     )
     n_step: int = option(
-        1, "rewards in a target before the value of what comes then, n", low=1, high=100, group=REMEMBERING
+        1, "rewards in a target before the value of what comes then, n", low=1, high=1000, group=REMEMBERING
     )
     prioritized: bool = option(
         False, "surprising transitions are drawn more often: those whose value was far off", group=REMEMBERING
