@@ -207,7 +207,7 @@ def test_surprising_transitions_are_drawn_in_proportion_and_weights_make_up_for_
     for _ in range(2000):
         slots, weights = (np.asarray(part) for part in sample(ops.array(rng.random(size, dtype=np.float32))))
         assert weights.max() == pytest.approx(1)
-        np.testing.assert_allclose(weights * errors[slots], (weights * errors[slots])[0], rtol=1e-3)  # weight ~ 1 / P
+        np.testing.assert_allclose(weights * errors[slots], (weights * errors[slots])[0], rtol=0.01)  # weight ~ 1 / P
         counts += np.bincount(slots, minlength=capacity)
     expected = errors / errors.sum() * counts.sum()
     common = expected > 50
