@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 from shared.errors import UserError
 from shared.late import late
@@ -15,7 +16,7 @@ NUMBER = 4  # bytes of a float32
 WEIGHTS_WHILE_LEARNING, OUTPUTS_WHILE_LEARNING = 8, 3
 
 
-def refuse_settings(settings):
+def refuse_settings(settings: Any) -> None:
     """Raise `UserError` where the hidden layers of the settings have more weights than a network may have."""
     weights = sum(a * b for a, b in itertools.pairwise(settings.hidden))
     if weights > architecture.MAX_WEIGHTS:
@@ -25,12 +26,12 @@ def refuse_settings(settings):
         )
 
 
-def refuse_learning(model, rows, remedy):
+def refuse_learning(model: Any, rows: int, remedy: str) -> None:
     """Raise `UserError` where a Keras model cannot learn here from so many rows at once."""
     _refuse(model, WEIGHTS_WHILE_LEARNING, OUTPUTS_WHILE_LEARNING * rows, "learning", remedy)
 
 
-def refuse_scoring(model, rows, flag):
+def refuse_scoring(model: Any, rows: int, flag: str) -> None:
     """Raise `UserError` where a Keras model cannot look here at so many rows at once; `flag` asks for them."""
     _refuse(model, 1, rows, f"{flag} {rows}", f"give a smaller {flag}")
 

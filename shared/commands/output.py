@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import types
+from collections.abc import Iterator
 
 from shared import files
 from shared.errors import program
@@ -24,7 +25,7 @@ class _Stream(io.FileIO):
     `patient`.
     """
 
-    failure = None  # the first `OSError`
+    failure: OSError | None = None  # the first one
     patient = False
 
     def write(self, data):
@@ -38,7 +39,7 @@ class _Stream(io.FileIO):
         return len(data)
 
 
-def make_safe():
+def make_safe() -> None:
     """Put safe streams in the place of `sys.stdout` and `sys.stderr`.
 
     Descriptors that were closed are opened on nothing, lest the next file that is opened gets their numbers and with
@@ -50,8 +51,11 @@ def make_safe():
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
-    sys.stdout = sys.__stdout__ = _safe(sys.stdout, 1)
-    sys.stderr = sys.__stderr__ = _safe(sys.stderr, 2)
+    # By name: type checkers take `sys.__stdout__` for a constant.
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        safe = _safe(getattr(sys, name), number)
+        setattr(sys, name, safe)
+        setattr(sys, f"__{name}__", safe)
     _raw(sys.stderr).patient = True
 
 
@@ -86,7 +90,7 @@ def _in_plain_letters(error):
     return "".join(PLAIN.get(c, c.encode("unicode_escape").decode()) for c in letters), error.end
 
 
-def finish(status):
+def finish(status: int | str) -> int | str:
     """Write what is still to be written; returns the exit status, 1 where it was 0 and output is missing."""
     try:
         sys.stdout.flush()
@@ -101,7 +105,7 @@ def finish(status):
 
 
 @contextlib.contextmanager
-def patience():
+def patience() -> Iterator[None]:
     """Within this block a reader of standard output who goes away does not end the program: the work goes on."""
     raw = _raw(sys.stdout)
     before, raw.patient = getattr(raw, "patient", False), True

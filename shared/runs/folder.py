@@ -14,11 +14,18 @@ import errno
 import io
 import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
 
 from shared import files
 from shared.errors import UserError, warn
+from shared.late import late
 from shared.runs import checkpoint
+
+filelock = late("filelock")
 
 ROOT = Path("runs")
 CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
@@ -28,13 +35,13 @@ CURVE, ARCHITECTURE, WHOLE_MODEL = "curve.png", "model.yaml", "model.keras"
 class Run:
     """An open run folder; only one process at a time holds it."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lock = None
-        self._made = []  # the folders that were made for it, the innermost first
+        self._lock: Any = None  # a `filelock.FileLock`, once it is taken
+        self._made: list[Path] = []  # the folders that were made for it, the innermost first
 
     @classmethod
-    def claim(cls, path, overwrite=False):
+    def claim(cls, path: str | Path, overwrite: bool = False) -> Self:
         """Make sure that a new run can go into a folder; nothing that is there is touched before `begin`.
 
         Args:
@@ -58,7 +65,7 @@ class Run:
             raise files.user_error(path, error) from None
         return run
 
-    def begin(self, config, weights_name):
+    def begin(self, config: Mapping[str, Any], weights_name: str) -> None:
         """Start the run in a folder that was claimed: what an earlier one left is removed, `config.json` is written.
 
         Args:
@@ -72,7 +79,7 @@ class Run:
             raise files.user_error(self.path, error) from None
         self.write_json(CONFIG, config)
 
-    def release(self):
+    def release(self) -> None:
         """Give up a folder that was claimed and not begun; it is removed if it was made for that."""
         self.close()
         (self.path / LOCK).unlink()
@@ -80,12 +87,12 @@ class Run:
             for folder in self._made:
                 folder.rmdir()
 
-    def close(self):
+    def close(self) -> None:
         """Let other processes have the folder."""
         self._lock.release()
 
     @classmethod
-    def open(cls, path):
+    def open(cls, path: str | Path) -> Self:
         """Open a run that was begun before, to go on with it.
 
         Raises:
@@ -105,15 +112,15 @@ class Run:
         return run
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """Whether the run came to its end."""
         return os.path.lexists(self.path / SUMMARY)
 
-    def read_config(self):
+    def read_config(self) -> dict[str, Any]:
         """The JSON object in `config.json`; what it says may be anything."""
         return self._read_json(CONFIG)
 
-    def read_summary(self):
+    def read_summary(self) -> dict[str, Any]:
         """What `summary.json` says: a dict of numbers, and None for what nobody knows."""
         summary = self._read_json(SUMMARY)
         known = all(isinstance(summary.get(name), (int, float)) for name in ("mean_score", "steps", "seconds"))
@@ -132,11 +139,11 @@ class Run:
             raise UserError(f"{path}: not of a run; give the folder of a run")
         return held
 
-    def write_json(self, name, value):
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON object as a file of the run."""
         files.write_json(self.path / name, value)
 
-    def add_metrics(self, row):
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row (a dict) to `metrics.csv`; the first row names the columns.
 
         Raises:
@@ -158,7 +165,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def sync_metrics(self):
+    def sync_metrics(self) -> int:
         """Wait until the disk has `metrics.csv`; returns its size in bytes.
 
         A checkpoint notes it, and a resumed run cuts the file back to it.
@@ -174,7 +181,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def cut_metrics(self, size):
+    def cut_metrics(self, size: int) -> None:
         """Forget the rows that were written after a checkpoint, which has noted `size`.
 
         Where rows are missing that were there then, the run goes on from those that are there, with a warning.
@@ -194,7 +201,7 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def read_metrics(self):
+    def read_metrics(self) -> list[dict[str, float]]:
         """The rows of `metrics.csv`, numbers as floats. What is no such row is left out, with a warning."""
         path, rows, damaged = self.path / METRICS, [], 0
         try:
@@ -212,23 +219,21 @@ class Run:
             warn(f"{path}: {damaged} rows are damaged and left out")
         return rows
 
-    def save(self, number, arrays, facts):
+    def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Write a checkpoint (`shared.runs.checkpoint.save`)."""
         checkpoint.save(self.path, number, arrays, facts)
 
-    def finish(self, summary):
+    def finish(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json` and remove the checkpoints."""
         self.write_json(SUMMARY, summary)
         with contextlib.suppress(OSError):
             checkpoint.remove(self.path)
 
     def _take_lock(self):
-        from filelock import FileLock, Timeout
-
-        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
+        self._lock = filelock.FileLock(self.path / LOCK, timeout=0, thread_local=False)
         try:
             self._lock.acquire()
-        except Timeout:
+        except filelock.Timeout:
             raise UserError(
                 f"{self.path}: another process is training here; wait for it or give another --out"
             ) from None
@@ -268,7 +273,7 @@ def _counts(path):
     return not (files.TEMPORARY.fullmatch(path.name) or (path.name == LOCK and path.stat().st_size == 0))
 
 
-def new_folder(experiment, label):
+def new_folder(experiment: str, label: str) -> Path:
     """A folder name of its own for a run that was given none: `runs/<experiment>/<date>-<time>-<label>`."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path, count = ROOT / experiment / f"{stamp}-{label}", 1
@@ -278,7 +283,12 @@ def new_folder(experiment, label):
     return path
 
 
-def latest_run(experiment, finished=True, root=ROOT, wanted=lambda run: True):
+def latest_run(
+    experiment: str,
+    finished: bool = True,
+    root: str | Path = ROOT,
+    wanted: Callable[[Run], Any] = lambda run: True,
+) -> Path | None:
     """The folder of the newest run of an experiment, or None.
 
     Args:
