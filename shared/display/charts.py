@@ -240,9 +240,8 @@ def _style():
 
 
 def _figure(panels, sharex=True):
-    figure = figures.Figure(
-        figsize=(PANEL[0], 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)), layout="constrained"
-    )
+    height = 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)
+    figure = figures.Figure(figsize=(PANEL[0], height), layout="constrained")
     agg.FigureCanvasAgg(figure)
     axes = figure.subplots(panels, 1, sharex=sharex, squeeze=False)[:, 0]
     figure.align_ylabels(axes)

@@ -57,9 +57,8 @@ class Screen:
         self.on_terminal = _is_terminal(sys.stdout)  # a person may be watching: keep the pace
         # A person may be watching and typing, on a terminal that can move its cursor.
         self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
-        self._size_drawn: tuple[int, int] | None = (
-            None  # the window's size at the last frame; None: something else stands on the screen
-        )
+        # The window's size at the last frame; None: something else stands on the screen.
+        self._size_drawn: tuple[int, int] | None = None
         self._taken = False  # the window is ours
         self._handlers: dict[int, Any] = {}  # signal -> who had it before
         self._leaving: int | None = None  # the signal that wants the program to end

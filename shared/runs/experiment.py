@@ -36,7 +36,9 @@ WIN_RATE = Figure("win rate", lambda scores: np.mean(scores > 0), "{:.0%}")
 
 
 class AnySettings(Protocol):
-    """What the settings of every experiment say. They are a frozen dataclass of options (`shared.options`)."""
+    """What the settings of every experiment say: a frozen dataclass of options (`shared.options`)."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def seed(self) -> int:
