@@ -66,7 +66,7 @@ class Trainer:
         self.value_optimizer: Any = _built(optimizer(settings.value_learning_rate), value) if value else None
         self.last: dict[str, float] = {}  # figures of the last iteration
         self._learn = compiled(self._updates)
-        self._values = compiled(lambda observation: self.value(observation)[:, 0])
+        self._values = compiled(self._expected)
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -156,6 +156,10 @@ class Trainer:
             targets.append(advantage + values[:-1])
         return advantages, targets
 
+    def _expected(self, observation):
+        """What the baseline says of observations, float32 [B]."""
+        return self.value(observation)[:, 0]
+
     def _padded(self, column):
         rows = np.concatenate(column)
         padded = np.zeros((self.capacity, *rows.shape[1:]), np.int32 if rows.dtype == np.int32 else np.float32)
@@ -235,7 +239,7 @@ class Trainer:
         """One update of the baseline towards its targets. Returns half the mean squared error."""
 
         def objective():
-            error = self.value(batch.observation)[:, 0] - batch.target
+            error = self._expected(batch.observation) - batch.target
             return 0.5 * mean_of(ops.square(error), batch.counts)
 
         return self._descend(self.value_optimizer, objective, self.value.trainable_variables)
