@@ -5,12 +5,18 @@ interrupted comparison goes on where it was.
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from cartpole_dqn.experiment import LESSONS, SUITE
 from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
+from shared.commands import comparison
 from shared.commands.parser import Parser, command, path_name, settings_from
+from shared.display.charts import Panel, bands
 from shared.options import check_limits, option
+from shared.rollouts.intervals import iqm_and_ci95
 
 NAMES = tuple(variant.name for variant in LESSONS)
 ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
@@ -30,7 +36,7 @@ class CompareSettings:
         check_limits(self)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("cartpole_dqn.compare", "Train variants over several seeds; print a table and draw their curves.")
     parser.add_settings(CompareSettings())
@@ -41,18 +47,15 @@ def main(argv):
     arguments = parser.parse_args(argv)
     config = settings_from(arguments, CompareSettings)
 
-    from shared.commands.comparison import curve, train_once
-    from shared.display.charts import Panel, bands
-
     columns = (f"score of {PUBLISHED_LIMIT}", f"score of {LIMIT}", "env steps", "seconds")
     print(ROW.format("variant", "preset", *columns), flush=True)
     curves = []
     for name in config.variants:
         preset = config.preset if config.preset in SUITE.find(name).presets else "tutorial"
         flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
-        trained = [train_once(folder / f"seed{seed}", SUITE, flags, seed) for seed in range(config.seeds)]
+        trained = [comparison.train_once(folder / f"seed{seed}", SUITE, flags, seed) for seed in range(config.seeds)]
         metrics, summaries = zip(*trained, strict=True)
-        curves.append(curve(name, metrics, "steps", "score", log_x=True))
+        curves.append(comparison.curve(name, metrics, "steps", "score", log_x=True))
         print(ROW.format(name, preset, *row(summaries)), flush=True)
     print(
         f"\nGreedy scores on Gymnasium's CartPole: mean of {summaries[0]['episodes']} episodes for each run; of "
@@ -64,12 +67,8 @@ def main(argv):
     return 0
 
 
-def row(summaries):
+def row(summaries: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     """The four figures of a variant as text."""
-    import numpy as np
-
-    from shared.rollouts.intervals import iqm_and_ci95
-
     scores = []
     for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):
         middle, low, high = iqm_and_ci95([summary[key] for summary in summaries])

@@ -1,12 +1,14 @@
 """A table of CartPole's action values, as a plain Keras model."""
 
+from collections.abc import Sequence
+
 import keras
 
 from cartpole_dqn.physics import CartPole
 from shared.nn.layers import Grid
 
 
-def table(edges, outputs):
+def table(edges: Sequence[Sequence[float]], outputs: int) -> keras.Model:
     """A table as a network: the state's cell picks a row of weights, which are the action values.
 
     Gradient descent on the squared error of one value with step size alpha / 2 is the rule of tabular Q-learning with

@@ -6,11 +6,17 @@ update also changes the values of all other states. T5 found it "quite brittle a
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
 from cartpole_dqn.variant import PUBLISHED_LIMIT
+from shared.dqn.settings import Settings
+from shared.late import late
+
+keras, backend = late("keras"), late("shared.nn.backend")
 
 
 class Network:
@@ -25,52 +31,44 @@ class Network:
         rng: a `numpy.random.Generator` that breaks ties.
     """
 
-    def __init__(self, model, optimizer, rng):
-        import keras
-
-        from shared.nn.backend import program
-
+    def __init__(self, model: Any, optimizer: Any, rng: np.random.Generator) -> None:
         self.model, self.optimizer, self.rng = model, optimizer, rng
         (size,), (self.num_actions,) = model.input_shape[1:], model.output_shape[1:]
         state, action = keras.Input((size,)), keras.Input((self.num_actions,))
         self.value_of_action = keras.Model([state, action], keras.layers.Dot(axes=1)([model(state), action]))
         optimizer.build(model.trainable_variables)
-        self._values = program(model, (1, size))
-        self._fit = program(self._gradient_step, (1, size), (1, self.num_actions), (1, 1))
+        self._values = backend.program(model, (1, size))
+        self._fit = backend.program(self._gradient_step, (1, size), (1, self.num_actions), (1, 1))
 
     def _gradient_step(self, state, action, target):
-        import keras
-
-        from shared.nn.backend import value_and_gradients
-
         def squared_error():
             return keras.ops.mean(keras.ops.square(target - self.value_of_action([state, action])))
 
-        loss, gradients = value_and_gradients(squared_error, self.model.trainable_variables)
+        loss, gradients = backend.value_and_gradients(squared_error, self.model.trainable_variables)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 
-    def __getitem__(self, state_and_action):
+    def __getitem__(self, state_and_action: tuple[np.ndarray, int]) -> float:
         state, action = state_and_action
         return self._values(state[None])[0, action]
 
-    def __setitem__(self, state_and_action, target):
+    def __setitem__(self, state_and_action: tuple[np.ndarray, int], target: float) -> None:
         state, action = state_and_action
         self._fit(state[None], np.eye(self.num_actions, dtype=np.float32)[None, action], [[target]])
 
-    def get_max(self, state):
+    def get_max(self, state: np.ndarray) -> float:
         """The value of the best action."""
         return self._values(state[None])[0].max()
 
-    def get_arg_max(self, state):
+    def get_arg_max(self, state: np.ndarray) -> int:
         """The best action; of several alike, one at random."""
         return best_of(self._values(state[None])[0], self.rng)
 
-    def snapshot(self):
+    def snapshot(self) -> dict[str, np.ndarray]:
         """Weights and optimizer, for a checkpoint."""
         return {name: variable.numpy() for name, variable in self._variables().items()}
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what `snapshot` gave."""
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
@@ -83,7 +81,7 @@ class Network:
 class NeuralVariant(AgentVariant):
     """CartPole by a network, one transition at a time."""
 
-    def q_function(self, settings, rng):
+    def q_function(self, settings: Settings, rng: np.random.Generator) -> Network:
         """A `Network`."""
         return Network(self.model(settings), self.optimizer(settings), rng)
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 GRAVITY = 9.8  # m/s²
 CART_MASS, POLE_MASS = 1.0, 0.1  # kg
@@ -19,10 +19,10 @@ LEFT, RIGHT = 0, 1
 class State(NamedTuple):
     """N carts with a pole, side by side. All are float [N]."""
 
-    position: object  # m, of the cart, 0 in the middle
-    velocity: object  # m/s, of the cart
-    angle: object  # rad, of the pole, 0 upright, positive to the right
-    spin: object  # rad/s, how fast the angle grows
+    position: Any  # m, of the cart, 0 in the middle
+    velocity: Any  # m/s, of the cart
+    angle: Any  # rad, of the pole, 0 upright, positive to the right
+    spin: Any  # rad/s, how fast the angle grows
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class CartPole:
     reset_draws = 4
     step_draws = 0
 
-    def reset(self, xp, draws):
+    def reset(self, xp: Any, draws: Any) -> State:
         """Start N carts from `draws`, float [N, 4]."""
         start = START * (2.0 * draws - 1.0)
         return State(*(start[:, i] for i in range(4)))
 
-    def step(self, xp, state, action, draws):
+    def step(self, xp: Any, state: State, action: Any, draws: Any) -> tuple[State, Any, Any]:
         """One step of N carts; `action` int32 [N], `draws` [N, 0] is not used.
 
         The equations of motion without friction (Florian 2007, eq. 23 and 24), Euler's method: the old speeds move the
@@ -76,6 +76,6 @@ class CartPole:
         terminated = xp.logical_or(xp.abs(state.position) > MAX_POSITION, xp.abs(state.angle) > MAX_ANGLE)
         return state, xp.ones_like(state.position), terminated
 
-    def observe(self, xp, state):
+    def observe(self, xp: Any, state: State) -> Any:
         """The four numbers of each cart: float [N, 4]."""
         return xp.stack(state, axis=-1)

@@ -1,17 +1,22 @@
 """T5's `run`: one greedy episode, every step of it printed, and a video of it. `python -m cartpole_dqn.run`."""
 
+from typing import Any
+
 import numpy as np
 
 from cartpole_dqn.experiment import SUITE
 from shared.commands.parser import Parser, command
 from shared.commands.play import PlaySettings
 from shared.commands.trained import add_weights_arguments, load_trained
-from shared.display.playback import check_recording, record
+from shared.display.playback import Policy, check_recording, record
+from shared.late import late
+
+greedy = late("shared.rollouts.greedy")
 
 PACE = 50.0  # steps per second: a step is 0.02 s
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("cartpole_dqn.run", "Play one greedy episode, print each step and write a video of it.")
     add_weights_arguments(parser, SUITE)
@@ -28,11 +33,9 @@ def main(argv):
     return 0
 
 
-def told(model):
+def told(model: Any) -> Policy:
     """The greedy policy, which prints what it sees and does."""
-    from shared.rollouts.greedy import greedy_policy
-
-    policy, step = greedy_policy(model), 0
+    policy, step = greedy.greedy_policy(model), 0
 
     def choose(observation):
         nonlocal step

@@ -1,5 +1,8 @@
 """What the game looks like in a terminal, and which keys a person plays with."""
 
+from collections.abc import Iterable
+
+import gymnasium
 import numpy as np
 
 from cartpole_dqn.physics import HALF_LENGTH, LEFT, MAX_POSITION, RIGHT
@@ -14,7 +17,7 @@ COLOURS = np.array([(24, 26, 32), (92, 98, 112), (77, 144, 212), (255, 196, 61)]
 GLYPHS = np.array([" ", "-", "#", "|"])
 
 
-def scene(state):
+def scene(state: Iterable[float]) -> np.ndarray:
     """What is where: the kind of each cell, int [40, 73].
 
     Args:
@@ -34,7 +37,7 @@ def scene(state):
     return cells
 
 
-def view(env):
+def view(env: gymnasium.Env) -> tuple[list[str], np.ndarray]:
     """The scene as text (two rows a line) and as coloured cells."""
     cells = scene(env.unwrapped.state)
     return ["".join(line) for line in GLYPHS[np.maximum(cells[0::2], cells[1::2])]], COLOURS[cells]
@@ -43,10 +46,10 @@ def view(env):
 class Push(Keyboard):
     """Hands on the cart: it is pushed the way of the last key. The first key starts a game."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}, idle=LEFT, waits=True)
 
-    def __call__(self, observation):
+    def __call__(self, observation: np.ndarray) -> int:
         """The way of the last key."""
         self.idle = super().__call__(observation)
         return self.idle

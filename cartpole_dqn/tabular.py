@@ -9,11 +9,17 @@ descent on a squared error, whose derivative is twice the error: alpha is twice 
 
 import dataclasses
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
-from cartpole_dqn.variant import PUBLISHED_LIMIT
+from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings
+from shared.dqn.settings import Settings
+from shared.late import late
+
+networks = late("cartpole_dqn.networks")
 
 EDGES = (
     (-0.1, 0.0, 0.1),  # position, m
@@ -34,45 +40,45 @@ class Table:
         rng: a `numpy.random.Generator` that breaks ties.
     """
 
-    def __init__(self, edges, num_actions, alpha, rng):
+    def __init__(
+        self, edges: Sequence[Sequence[float]], num_actions: int, alpha: float, rng: np.random.Generator
+    ) -> None:
         self.edges, self.alpha, self.rng = edges, alpha, rng
         self.values = np.zeros((*(len(axis) + 1 for axis in edges), num_actions), np.float32)
 
-    def cell(self, state):
+    def cell(self, state: Iterable[float]) -> tuple[int, ...]:
         """Where a state's row of values is: an index for each number."""
         return tuple(int(np.digitize(x, axis)) for x, axis in zip(state, self.edges, strict=True))
 
-    def __getitem__(self, state_and_action):
+    def __getitem__(self, state_and_action: tuple[np.ndarray, int]) -> float:
         state, action = state_and_action
         return self.values[(*self.cell(state), action)]
 
-    def __setitem__(self, state_and_action, target):
+    def __setitem__(self, state_and_action: tuple[np.ndarray, int], target: float) -> None:
         state, action = state_and_action
         place = (*self.cell(state), action)
         self.values[place] += self.alpha * (target - self.values[place])
 
-    def get_max(self, state):
+    def get_max(self, state: np.ndarray) -> float:
         """The value of the best action."""
         return self.values[self.cell(state)].max()
 
-    def get_arg_max(self, state):
+    def get_arg_max(self, state: np.ndarray) -> int:
         """The best action; of several alike, one at random."""
         return best_of(self.values[self.cell(state)], self.rng)
 
     @property
-    def model(self):
+    def model(self) -> Any:
         """The same table as a Keras model."""
-        from cartpole_dqn.networks import table
-
-        model = table(self.edges, self.values.shape[-1])
+        model = networks.table(self.edges, self.values.shape[-1])
         model.set_weights([self.values.reshape(-1, self.values.shape[-1])])
         return model
 
-    def snapshot(self):
+    def snapshot(self) -> dict[str, np.ndarray]:
         """The values, for a checkpoint."""
         return {"table": self.values.copy()}
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what `snapshot` gave."""
         self.values[:] = arrays["table"]
 
@@ -80,18 +86,16 @@ class Table:
 class TabularVariant(AgentVariant):
     """CartPole by a table."""
 
-    fixed = ("hidden", "activation", "dueling")  # a table has no layers
-    compiled_only = (*AgentVariant.compiled_only, "optimizer", "learning_rate_decay")
+    fixed: ClassVar[tuple[str, ...]] = ("hidden", "activation", "dueling")  # a table has no layers
+    compiled_only: ClassVar[tuple[str, ...]] = (*AgentVariant.compiled_only, "optimizer", "learning_rate_decay")
 
-    def q_function(self, settings, rng):
+    def q_function(self, settings: Settings, rng: np.random.Generator) -> Table:
         """A `Table`."""
         return Table(EDGES, 2, 2 * settings.learning_rate, rng)
 
-    def network(self, settings, outputs):
+    def network(self, settings: CartPoleSettings, outputs: int) -> Any:
         """The table as a network, which the compiled loop trains."""
-        from cartpole_dqn.networks import table
-
-        return table(EDGES, outputs)
+        return networks.table(EDGES, outputs)
 
 
 TABULAR = TabularVariant(

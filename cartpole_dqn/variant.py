@@ -1,13 +1,21 @@
 """What the seven ways to learn CartPole have in common. Each has a file of its own that says what it adds."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
 
 from cartpole_dqn.physics import CartPole
 from shared.dqn.settings import Settings
 from shared.late import late
 from shared.options import option
+from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment
+
+networks, greedy, stage = late("shared.nn.networks"), late("shared.rollouts.greedy"), late("cartpole_dqn.stage")
 
 ENV_ID = "CartPole-v1"
 PUBLISHED_LIMIT = 200  # steps of an episode in T4 and T5
@@ -29,48 +37,39 @@ class CartPoleSettings(Settings):
 class Variant(Experiment):
     """One way to learn CartPole."""
 
-    def game(self, settings):
+    def game(self, settings: CartPoleSettings) -> CartPole:
         """The physics, for the compiled loop."""
         return CartPole()
 
-    def env(self, settings, **options):
+    def env(self, settings: Settings, **options: Any) -> gymnasium.Env:
         """Gymnasium's own environment; every score that is reported was played on it, with its limit of 500 steps."""
-        import gymnasium
-
         return gymnasium.make(ENV_ID, disable_env_checker=True, **options)
 
-    def network(self, settings, outputs):
+    def network(self, settings: CartPoleSettings, outputs: int) -> Any:
         """Dense layers, with one head or two."""
-        from shared.nn.networks import dense
-
         shape = CartPole.observation_shape
-        return dense(shape, outputs, settings.hidden, settings.seed, settings.activation, settings.dueling)
+        return networks.dense(shape, outputs, settings.hidden, settings.seed, settings.activation, settings.dueling)
 
-    def stage(self):
+    def stage(self) -> Any:
         """Cart and pole, and the arrow keys."""
-        return late("cartpole_dqn.stage").STAGE
+        return stage.STAGE
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: CartPoleSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy episodes on Gymnasium's environment, of 500 steps at most.
 
         Returns `mean_score`, `ci95` and `episodes`, and `mean_score_200` and `ci95_200`: what the same episodes would
         have scored if they were cut after 200 steps, as T4 and T5 do.
         """
-        import numpy as np
-
-        from shared.rollouts.collector import Collector
-        from shared.rollouts.greedy import greedy_choice
-
         collector = Collector(lambda: self.env(settings), episodes)
-        played = collector.collect(greedy_choice(model, episodes), [seed])
+        played = collector.collect(greedy.greedy_choice(model, episodes), [seed])
         collector.close()
         scores = np.array([episode.rewards.sum() for episode in played])
-        result = {"episodes": episodes}
+        result: dict[str, Any] = {"episodes": episodes}
         result["mean_score"], result["ci95"] = mean_and_ci95(scores)
         result["mean_score_200"], result["ci95_200"] = mean_and_ci95(np.minimum(scores, PUBLISHED_LIMIT))
         return result
 
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
         all_steps = plus_minus(result["mean_score"], result["ci95"], ".1f")
         first_steps = plus_minus(result["mean_score_200"], result["ci95_200"], ".1f")
@@ -78,7 +77,7 @@ class Variant(Experiment):
         return f"greedy: {all_steps} of {LIMIT} steps, {first_steps} of {PUBLISHED_LIMIT} ({mean})"
 
 
-def vary(variant, name, title, *, tutorial, tuned):
+def vary(variant: Variant, name: str, title: str, *, tutorial: Mapping[str, Any], tuned: Mapping[str, Any]) -> Variant:
     """The next variant: `variant` under another name, with some settings of each preset changed."""
     changes = {"tutorial": tutorial, "tuned": tuned}
     presets = {key: dataclasses.replace(preset, **changes[key]) for key, preset in variant.presets.items()}

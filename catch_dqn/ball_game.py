@@ -1,7 +1,7 @@
 """Catch-ball on an 8x8 or 16x16 screen: the rules (T3, the tutorial on Keras and DQN)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BAR = 3  # cells of the bar
 INTERVAL = 5  # steps from one ball to the next
@@ -15,9 +15,9 @@ NEAREST = 3  # and at least
 class State(NamedTuple):
     """N games of Catch-ball, side by side, on a screen of S rows that at most K = ceil(S / 5) balls are on at once."""
 
-    bar: object  # int32 [N], column of the bar's left cell, 0..S-3
-    since_drop: object  # int32 [N], steps since the newest ball appeared, 0..4: the row it is on
-    columns: object  # int32 [N, K], columns of the balls, newest first, each 5 rows below the one before; or NO_BALL
+    bar: Any  # int32 [N], column of the bar's left cell, 0..S-3
+    since_drop: Any  # int32 [N], steps since the newest ball appeared, 0..4: the row it is on
+    columns: Any  # int32 [N, K], columns of the balls, newest first, each 5 rows below the one before; or NO_BALL
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class CatchBall:
             raise ValueError(f'starts={self.starts!r}: choose "tutorial" (the bar never starts rightmost) or "all"')
 
     @property
-    def observation_shape(self):
+    def observation_shape(self) -> tuple[int, int, int]:
         """Shape of one observation."""
         return (self.size, self.size, 1)
 
     @property
-    def balls(self):
+    def balls(self) -> int:
         """How many balls can be on the screen at once, K."""
         return -(-self.size // INTERVAL)
 
-    def reset(self, xp, draws):
+    def reset(self, xp: Any, draws: Any) -> State:
         """Start N games; `draws` float32 [N, 2] places the ball and the bar."""
         places = self.size - BAR + (self.starts == "all")
         column = xp.array(xp.floor(draws[:, :1] * self.size), dtype="int32")  # [N, 1]
@@ -82,7 +82,7 @@ class CatchBall:
         columns = xp.concatenate([column] + [xp.full_like(column, NO_BALL)] * (self.balls - 1), axis=1)  # [N, K]
         return State(bar, xp.zeros_like(bar), columns)
 
-    def step(self, xp, state, action, draws):
+    def step(self, xp: Any, state: State, action: Any, draws: Any) -> tuple[State, Any, Any]:
         """One step of N games; `action` int32 [N], `draws` [N, 1] picks a new ball's column."""
         move = xp.array(action == RIGHT, dtype="int32") - xp.array(action == LEFT, dtype="int32")
         bar = xp.clip(state.bar + move, 0, self.size - BAR)
@@ -103,7 +103,7 @@ class CatchBall:
         reward = xp.array(caught, dtype="float32") - xp.array(terminated, dtype="float32")
         return state, reward, terminated
 
-    def observe(self, xp, state):
+    def observe(self, xp: Any, state: State) -> Any:
         """The screen of each game: float32 [N, size, size, 1]."""
         line = xp.arange(self.size)
         row, column = line[None, :, None], line[None, None, :]  # [1, S, 1], [1, 1, S]
@@ -114,7 +114,7 @@ class CatchBall:
         balls = xp.any(xp.logical_and(on_row, on_column), axis=1)  # [N, S, S]
         return xp.where(balls, 0.5, xp.array(bar, dtype="float32"))[..., None]
 
-    def rows(self, xp, state):
+    def rows(self, xp: Any, state: State) -> Any:
         """The row of each ball, int32 [N, K]: the newest first, `size` or more once it has left the screen."""
         return state.since_drop[:, None] + INTERVAL * xp.arange(self.balls)[None]
 

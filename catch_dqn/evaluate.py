@@ -5,7 +5,7 @@ from shared.commands.evaluate import evaluate
 from shared.commands.parser import command
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     return evaluate(argv, SUITE)
 

@@ -1,60 +1,60 @@
 """The games of this package as experiments: which network plays them and how it is judged."""
 
 import dataclasses
+from typing import Any
 
+import gymnasium
 import numpy as np
 
 from catch_dqn import presets
 from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
+from catch_dqn.presets import CatchSettings
 from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import WIN_RATE, Experiment
 from shared.runs.suite import Suite
 
+convolutions, networks = late("catch_dqn.networks"), late("shared.nn.networks")
+greedy, stage = late("shared.rollouts.greedy"), late("catch_dqn.stage")
+
 
 class CatchExperiment(Experiment):
     """T1's game of Catch."""
 
-    def game(self, settings):
+    def game(self, settings: CatchSettings) -> Catch:
         """The rules."""
         return Catch(settings.starts)
 
-    def env(self, settings, **options):
+    def env(self, settings: CatchSettings, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `catch_dqn/Catch-v0`."""
-        import gymnasium
-
         options = {"max_episode_steps": settings.time_limit} | options
         return gymnasium.make("catch_dqn/Catch-v0", starts=settings.starts, **options)
 
-    def network(self, settings, outputs):
+    def network(self, settings: CatchSettings, outputs: int) -> Any:
         """T1's network: dense layers over the 100 cells."""
-        from shared.nn.networks import dense
-
-        return dense(Catch.observation_shape, outputs, settings.hidden, settings.seed)
+        return networks.dense(Catch.observation_shape, outputs, settings.hidden, settings.seed)
 
     figure = WIN_RATE
 
-    def stage(self):
+    def stage(self) -> Any:
         """The grid, and the arrow keys."""
-        return late("catch_dqn.stage").STAGES[self.name]
+        return stage.STAGES[self.name]
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games: every start once, and `episodes` random ones.
 
         Returns `mean_score`, `ci95` and `episodes` of the random games, and how many of all `starts` are `wins`.
         """
-        from shared.rollouts.greedy import play_greedy, random_starts
-
         game = Catch("all")
         paddle, column = np.array(game.start_positions, np.int32).T
         every_start = State(paddle, column, np.zeros_like(column))
-        wins = int(np.sum(play_greedy(game, model, every_start, seed)[0] > 0))
-        scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed)
+        wins = int(np.sum(greedy.play_greedy(game, model, every_start, seed)[0] > 0))
+        scores, _ = greedy.play_greedy(game, model, greedy.random_starts(game, episodes, seed), seed)
         mean, ci95 = mean_and_ci95(scores)
         return {"mean_score": mean, "ci95": ci95, "episodes": episodes, "starts": len(paddle), "wins": wins}
 
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
         games, score = result["episodes"], plus_minus(result["mean_score"], result["ci95"], ".3f")
         return (
@@ -69,43 +69,36 @@ class CatchBallExperiment(Experiment):
 
     size: int = 16
 
-    def game(self, settings):
+    def game(self, settings: CatchSettings) -> CatchBall:
         """The rules."""
         return CatchBall(self.size, settings.starts)
 
-    def env(self, settings, **options):
+    def env(self, settings: CatchSettings, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `catch_dqn/CatchBall8-v0` or `16-v0`."""
-        import gymnasium
-
         options = {"max_episode_steps": settings.time_limit or -1} | options
         return gymnasium.make(f"catch_dqn/CatchBall{self.size}-v0", starts=settings.starts, **options)
 
-    def network(self, settings, outputs):
+    def network(self, settings: CatchSettings, outputs: int) -> Any:
         """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
-        from catch_dqn.networks import convolutional
-        from shared.nn.networks import dense
-
-        build = dense if self.size == 8 else convolutional
+        build = networks.dense if self.size == 8 else convolutions.convolutional
         return build(self.game(settings).observation_shape, outputs, settings.hidden, settings.seed)
 
-    def stage(self):
+    def stage(self) -> Any:
         """The screen, and the arrow keys."""
-        return late("catch_dqn.stage").STAGES[self.name]
+        return stage.STAGES[self.name]
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games from every kind of start, of at most `TIME_LIMIT` steps.
 
         Returns `mean_score`, `ci95`, `episodes`, and `perfect`, the score of a player that never misses.
         """
-        from shared.rollouts.greedy import play_greedy, random_starts
-
         game = CatchBall(self.size, "all")
-        scores, _ = play_greedy(game, model, random_starts(game, episodes, seed), seed, TIME_LIMIT)
+        scores, _ = greedy.play_greedy(game, model, greedy.random_starts(game, episodes, seed), seed, TIME_LIMIT)
         mean, ci95 = mean_and_ci95(scores)
         perfect = 1 + (TIME_LIMIT - (self.size - 1)) // INTERVAL  # one lands at step size - 1, then every 5 steps
         return {"mean_score": mean, "ci95": ci95, "episodes": episodes, "perfect": perfect}
 
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
         games, score = result["episodes"], plus_minus(result["mean_score"], result["ci95"], ".2f")
         return (

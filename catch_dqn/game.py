@@ -1,7 +1,7 @@
 """Catch on a 10x10 grid: the rules (T1, the tutorial on deep Q-learning with the game of catch)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROWS, COLUMNS = 10, 10
 REACH = 1  # cells of the paddle on either side of its centre
@@ -11,9 +11,9 @@ LEFT, STAY, RIGHT = 0, 1, 2
 class State(NamedTuple):
     """N games of Catch, side by side."""
 
-    paddle: object  # int32 [N], column of the paddle's centre, 1..8
-    column: object  # int32 [N], column of the falling object, 0..9
-    row: object  # int32 [N], row of the falling object, 0 (top) .. 9 (bottom)
+    paddle: Any  # int32 [N], column of the paddle's centre, 1..8
+    column: Any  # int32 [N], column of the falling object, 0..9
+    row: Any  # int32 [N], row of the falling object, 0 (top) .. 9 (bottom)
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class Catch:
             raise ValueError(f'starts={self.starts!r}: choose "tutorial" (63 starts) or "all" (80 starts)')
 
     @property
-    def start_positions(self):
+    def start_positions(self) -> list[tuple[int, int]]:
         """Every start as (paddle, column) pairs: 63 for `"tutorial"`, 80 for `"all"`."""
         paddles, columns = (7, 9) if self.starts == "tutorial" else (8, 10)
         return [(1 + paddle, column) for paddle in range(paddles) for column in range(columns)]
 
-    def reset(self, xp, draws):
+    def reset(self, xp: Any, draws: Any) -> State:
         """Start N games; `draws` float32 [N, 2] places the paddle and the object."""
         paddles, columns = (7, 9) if self.starts == "tutorial" else (8, 10)
         paddle = 1 + xp.array(xp.floor(draws[:, 0] * paddles), dtype="int32")  # [N]
         column = xp.array(xp.floor(draws[:, 1] * columns), dtype="int32")  # [N]
         return State(paddle, column, xp.zeros_like(column))
 
-    def step(self, xp, state, action, draws):
+    def step(self, xp: Any, state: State, action: Any, draws: Any) -> tuple[State, Any, Any]:
         """One step of N games; `action` int32 [N], `draws` [N, 0] is not used."""
         paddle = xp.clip(state.paddle + action - 1, REACH, COLUMNS - 1 - REACH)
         row = state.row + 1
@@ -68,7 +68,7 @@ class Catch:
         reward = outcome * xp.array(terminated, dtype="float32")
         return State(paddle, state.column, row), reward, terminated
 
-    def observe(self, xp, state):
+    def observe(self, xp: Any, state: State) -> Any:
         """The grid of each game, row by row: float32 [N, 100]."""
         cell = xp.arange(ROWS * COLUMNS)
         row, column = (cell // COLUMNS)[None], (cell % COLUMNS)[None]  # [1, 100]

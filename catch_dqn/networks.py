@@ -3,7 +3,7 @@
 import keras
 
 
-def convolutional(observation_shape, outputs, hidden, seed):
+def convolutional(observation_shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...], seed: int) -> keras.Model:
     """Three convolutions before the dense layers: T3's network for 16x16 at `hidden=(128,)`.
 
     16 filters of 4x4 at stride 2, then twice 32 filters of 2x2; `same` padding and relu. Arguments and result as for

@@ -1,17 +1,21 @@
 """What the games look like in a terminal, and which keys a person plays with."""
 
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
 from catch_dqn import ball_game, game
 from catch_dqn.envs import CELL
 from shared.display.playback import Keyboard, Stage, cells
+from shared.rollouts.trace import Episode
 
 
-def keyboard(rules):
+def keyboard(rules: ModuleType) -> Callable[[], Keyboard]:
     """A function that puts a person's hands on the paddle, by the action numbers of the module `rules`."""
     left, right = rules.LEFT, rules.RIGHT
     return lambda: Keyboard({"KEY_LEFT": left, "h": left, "KEY_RIGHT": right, "l": right}, idle=rules.STAY)
 
 
-def mean_score(played):
+def mean_score(played: Sequence[Episode]) -> str:
     """The tally of games that are not simply won or lost."""
     return f"mean score {sum(episode.score for episode in played) / len(played):g} over {len(played)} games"
 

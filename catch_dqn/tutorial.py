@@ -7,6 +7,7 @@ it (a loop that is compiled as a whole, runs that can be resumed, other games) s
 
 import random
 from collections import deque
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,23 +21,24 @@ LEFT, STAY, RIGHT = 0, 1, 2
 class Game:
     """A paddle of three cells on the bottom row catches one object; `won` is None until that arrives there."""
 
-    def __init__(self, grid_size=10, seed=0):
+    def __init__(self, grid_size: int = 10, seed: int = 0) -> None:
         self.grid_size, self.num_actions = grid_size, 3
         self.rng = np.random.default_rng(seed)
         self.reset()
 
-    def reset(self):
+    def reset(self) -> np.ndarray:
         """Begin anew: the object on row 0, both columns drawn (as in T1: neither of them ever rightmost)."""
         self.paddle = int(self.rng.integers(1, self.grid_size - 2))
-        self.row, self.column, self.won = 0, int(self.rng.integers(0, self.grid_size - 1)), None
+        self.row, self.column = 0, int(self.rng.integers(0, self.grid_size - 1))
+        self.won: bool | None = None
         return self.state
 
-    def move(self, action):
+    def move(self, action: int) -> int:
         """The paddle goes left (0), stays (1) or goes right (2), and the object falls; returns the reward."""
         self.paddle = min(max(self.paddle + action - 1, 1), self.grid_size - 2)
         return self.update()
 
-    def update(self):
+    def update(self) -> int:
         """The object falls one row; returns the reward: 1 or -1 at the end, before that 0."""
         self.row += 1
         if self.row < self.grid_size - 1:
@@ -45,14 +47,14 @@ class Game:
         return 1 if self.won else -1
 
     @property
-    def state(self):
+    def state(self) -> np.ndarray:
         """What there is to see, row by row: float32 [grid_size²], 1 where the paddle or the object is."""
         grid = np.zeros((self.grid_size, self.grid_size), np.float32)
         grid[-1, self.paddle - 1 : self.paddle + 2] = 1
         grid[self.row, self.column] = 1
         return grid.reshape(-1)
 
-    def render(self):
+    def render(self) -> str:
         """The grid as text."""
         return "\n".join("".join(".#"[int(cell)] for cell in row) for row in self.state.reshape(self.grid_size, -1))
 
@@ -71,10 +73,21 @@ class Agent:
         seed: of the weights, of exploring and of what is replayed.
     """
 
-    def __init__(self, env, explore=0.1, discount=0.9, hidden_size=100, memory_limit=5000, batch_size=256,
-                 optimizer="sgd", loss="mse", seed=0):  # fmt: skip
+    def __init__(
+        self,
+        env: Game,
+        explore: float = 0.1,
+        discount: float = 0.9,
+        hidden_size: int = 100,
+        memory_limit: int = 5000,
+        batch_size: int = 256,
+        optimizer: str | keras.optimizers.Optimizer = "sgd",
+        loss: str | keras.losses.Loss = "mse",
+        seed: int = 0,
+    ) -> None:
         self.env, self.explore, self.discount = env, explore, discount
-        self.memory, self.batch_size = deque(maxlen=memory_limit), batch_size
+        self.memory: deque = deque(maxlen=memory_limit)
+        self.batch_size = batch_size
         self.random = random.Random(seed)
         keras.utils.set_random_seed(seed)
         inputs = env.state.size
@@ -91,17 +104,17 @@ class Agent:
         self._values = program(self.model, (batch_size, inputs))
         self._fit = program(self._gradient_step, (batch_size, inputs), (batch_size, env.num_actions), (batch_size,))
 
-    def choose_action(self):
+    def choose_action(self) -> int:
         """A random action with chance `explore`, else the one of highest value."""
         if self.random.random() < self.explore:
             return self.random.randrange(self.env.num_actions)
         return int(np.argmax(self._value(self.env.state[None])))
 
-    def remember(self, state, action, reward, next_state, game_over):
+    def remember(self, state: np.ndarray, action: int, reward: int, next_state: np.ndarray, game_over: bool) -> None:
         """Keep one transition; the oldest is forgotten when memory is full."""
         self.memory.append((state, action, reward, next_state, game_over))
 
-    def replay(self):
+    def replay(self) -> float:
         """Learn from a batch of memories, drawn without replacement; returns the loss."""
         count = min(self.batch_size, len(self.memory))
         rows = self.random.sample(range(len(self.memory)), count)
@@ -122,18 +135,18 @@ class Agent:
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return value
 
-    def save(self, path="game_weights.h5"):
+    def save(self, path: str | Path = "game_weights.h5") -> None:
         """Write the network's weights."""
         save_weights(self.model, path)
 
-    def load(self, path="game_weights.h5"):
+    def load(self, path: str | Path = "game_weights.h5") -> None:
         """Read them."""
         load_weights(self.model, path)
 
 
-def train(game, agent, epochs=6500, every=100):
+def train(game: Game, agent: Agent, epochs: int = 6500, every: int = 100) -> None:
     """T1's loop. Now and then it prints a game's loss, summed, and the win rate of the 100 before it."""
-    wins = deque(maxlen=100)
+    wins: deque = deque(maxlen=100)
     for epoch in range(epochs):
         state, loss = game.reset(), 0.0
         while game.won is None:

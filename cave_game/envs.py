@@ -13,8 +13,8 @@ FREE_GLYPH, ROCK_GLYPH, CRAFT_GLYPH, CRASH_GLYPH = ".#@X"
 
 class CaveEnv(GameEnv):
     __doc__ = (
-        Cave.__doc__
-        + '\n    `info["screen"]` is the full screen, float32 [48, 48]. An episode is cut after 2000 steps.\n'
+        f"{Cave.__doc__}"
+        '\n    `info["screen"]` is the full screen, float32 [48, 48]. An episode is cut after 2000 steps.\n'
     )
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 15}
@@ -42,7 +42,7 @@ class CaveVectorEnv(GameVectorEnv):
     single = CaveEnv
 
 
-def cells(game, state):
+def cells(game: Cave, state: State) -> np.ndarray:
     """The kind of each cell of one game's screen, int [48, 48]: 0 free, 1 rock, 2 the craft, 3 the craft, crashed."""
     kinds = (game.screen(np, state)[0] == ROCK).astype(int)
     row = int(state.rows[0, -1])
@@ -50,6 +50,6 @@ def cells(game, state):
     return kinds
 
 
-def picture(game, state):
+def picture(game: Cave, state: State) -> np.ndarray:
     """One game's screen in colours, a pixel per cell: uint8 [48, 48, 3]."""
     return np.array([FREE_COLOUR, ROCK_COLOUR, CRAFT_COLOUR, CRASH_COLOUR], np.uint8)[cells(game, state)]

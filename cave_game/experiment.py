@@ -1,31 +1,34 @@
 """The game as an experiment: which network flies and how it is judged."""
 
-from cave_game import presets
+from typing import Any
+
+import gymnasium
+
+from cave_game import flights, players, presets
 from cave_game.game import Cave
+from cave_game.presets import CaveSettings
 from shared.late import late
 from shared.runs.experiment import Experiment
 from shared.runs.suite import Suite
+
+networks, stage = late("cave_game.networks"), late("cave_game.stage")
 
 
 class CaveExperiment(Experiment):
     """T3's game of CAVE."""
 
-    def game(self, settings):
+    def game(self, settings: CaveSettings) -> Cave:
         """The rules."""
         return Cave()
 
-    def env(self, settings, **options):
+    def env(self, settings: CaveSettings, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave-v0`."""
-        import gymnasium
-
         options = {"max_episode_steps": settings.time_limit or -1} | options
         return gymnasium.make("cave_game/Cave-v0", **options)
 
-    def network(self, settings, outputs):
+    def network(self, settings: CaveSettings, outputs: int) -> Any:
         """T3's network of three convolutions."""
-        from cave_game.networks import three_convolutions
-
-        return three_convolutions(
+        return networks.three_convolutions(
             Cave.observation_shape,
             outputs,
             settings.hidden,
@@ -34,26 +37,21 @@ class CaveExperiment(Experiment):
             settings.activation,
         )
 
-    def stage(self):
+    def stage(self) -> Any:
         """The screen, and the space bar."""
-        return late("cave_game.stage").STAGE
+        return stage.STAGE
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: CaveSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Fly caves greedily.
 
         Returns `mean_score`, `ci95` and `episodes`, how many caves were `flown` to the time limit, and how many flights
         ended at the `ceiling`, the `floor` and a `block`.
         """
-        from cave_game.flights import fly
-        from cave_game.players import network_player
+        return flights.fly(players.network_player(model), episodes, seed, settings.time_limit).summary()
 
-        return fly(network_player(model), episodes, seed, settings.time_limit).summary()
-
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
-        from cave_game.flights import describe
-
-        return f"greedy: {describe(result)}"
+        return f"greedy: {flights.describe(result)}"
 
 
 EXPERIMENTS = {

@@ -1,18 +1,20 @@
 """Flights through caves: what becomes of a player, and `fly`, which lets any of them try the same caves.
 
-A player is `player(state) -> int32 [N]`: it sees the state of N games and presses N buttons.
+A `Player` is `player(state) -> int32 [N]`: it sees the state of N games and presses N buttons.
 """
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave
+from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave, State
 from shared.commands.parser import Parser, settings_from
 from shared.options import LARGEST, check_limits, option
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
+Player = Callable[[State], np.ndarray]
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
 
 
@@ -22,14 +24,14 @@ class Flights(NamedTuple):
     scores: np.ndarray  # float32 [N], steps survived
     endings: np.ndarray  # int32 [N], what was hit: `CEILING`, `FLOOR` or `BLOCK`, or `FLYING` at the time limit
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """A dict: `mean_score` and its `ci95`, how many caves (`episodes`), and how many flights ended how."""
         mean, ci95 = mean_and_ci95(self.scores)
         counts = {name: int(np.sum(self.endings == ending)) for name, ending in ENDINGS.items()}
         return {"mean_score": mean, "ci95": ci95, "episodes": len(self.scores)} | counts
 
 
-def describe(summary):
+def describe(summary: dict[str, Any]) -> str:
     """A `Flights.summary` as text."""
     caves, score = summary["episodes"], plus_minus(summary["mean_score"], summary["ci95"], ".1f")
     return (
@@ -38,7 +40,7 @@ def describe(summary):
     )
 
 
-def fly(player, caves, seed, steps=TIME_LIMIT):
+def fly(player: Player, caves: int, seed: int, steps: int = TIME_LIMIT) -> Flights:
     """Fly caves side by side until each has crashed or survived `steps`; returns `Flights`.
 
     Args:
@@ -70,7 +72,7 @@ class FlightsConfig:
         check_limits(self)
 
 
-def parse_flights(argv, module, description, caves):
+def parse_flights(argv: list[str], module: str, description: str, caves: int) -> FlightsConfig:
     """The `FlightsConfig` of a command that flies; `caves` is the default."""
     parser = Parser(module, description)
     parser.add_settings(FlightsConfig(caves=caves))

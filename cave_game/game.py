@@ -1,7 +1,7 @@
 """CAVE: the rules (T3, the tutorial on DQN with Keras, names the game; what it leaves open is settled here)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROWS, COLUMNS = 48, 48  # cells of the screen
 FRAMES = 4  # screens in one observation
@@ -28,14 +28,14 @@ TIME_LIMIT = 2000  # steps of an episode; no rule of the game, but what its scor
 class State(NamedTuple):
     """N flights, side by side. Profiles hold the columns of the last four screens; the last 48 are on screen now."""
 
-    height: object  # int32 [N], top edge of the craft in quarter cells below the screen's upper edge
-    speed: object  # int32 [N], quarter cells per step, positive downwards
-    rows: object  # int8 [N, 4], top row of the craft as drawn on each of the last four screens, oldest first
-    ceiling: object  # int8 [N, 51], cells of rock that hang down in each column
-    floor: object  # int8 [N, 51], first row of the rock below
-    block: object  # int8 [N, 51], top row of the block in this column, or NO_BLOCK
-    distance: object  # int32 [N], columns flown
-    ending: object  # int32 [N], FLYING, or what was hit: CEILING, FLOOR or BLOCK
+    height: Any  # int32 [N], top edge of the craft in quarter cells below the screen's upper edge
+    speed: Any  # int32 [N], quarter cells per step, positive downwards
+    rows: Any  # int8 [N, 4], top row of the craft as drawn on each of the last four screens, oldest first
+    ceiling: Any  # int8 [N, 51], cells of rock that hang down in each column
+    floor: Any  # int8 [N, 51], first row of the rock below
+    block: Any  # int8 [N, 51], top row of the block in this column, or NO_BLOCK
+    distance: Any  # int32 [N], columns flown
+    ending: Any  # int32 [N], FLYING, or what was hit: CEILING, FLOOR or BLOCK
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Cave:
     reset_draws = 0
     step_draws = 1
 
-    def reset(self, xp, draws):
+    def reset(self, xp: Any, draws: Any) -> State:
         """Start N games; of `draws`, float32 [N, 0], only the length counts."""
         none = xp.zeros((draws.shape[0],), dtype="int32")  # [N]
         level = xp.zeros((draws.shape[0], PROFILE), dtype="int8")  # [N, 51]
@@ -81,7 +81,7 @@ class Cave:
             ending=none,
         )
 
-    def step(self, xp, state, action, draws):
+    def step(self, xp: Any, state: State, action: Any, draws: Any) -> tuple[State, Any, Any]:
         """One step of N games; `action` int32 [N], `draws` float32 [N, 1] shape the column that comes into view."""
         speed = xp.clip(state.speed + 1 - 2 * action, -TOP_SPEED, TOP_SPEED)
         height = xp.clip(state.height + speed, 0, (ROWS - CRAFT) * QUARTERS)
@@ -136,7 +136,7 @@ class Cave:
         hit = xp.where(hit_ceiling, CEILING, xp.where(hit_floor, FLOOR, xp.where(hit_block, BLOCK, FLYING)))
         return xp.array(hit, dtype="int32")
 
-    def observe(self, xp, state):
+    def observe(self, xp: Any, state: State) -> Any:
         """The last four screens at half the resolution: float32 [N, 24, 24, 4].
 
         Equal to the means of 2 x 2 cells of four screens, but computed from the profiles: four screens of one cave
@@ -162,7 +162,7 @@ class Cave:
         """How many rows the pairs that start at `top` share with something `height` rows high that starts at `row`."""
         return xp.clip(xp.minimum(row + height, top + SHRINK) - xp.maximum(row, top), 0, SHRINK)
 
-    def screen(self, xp, state):
+    def screen(self, xp: Any, state: State) -> Any:
         """What is on the screen now: float32 [N, 48, 48]."""
         row = xp.arange(ROWS, dtype="int32")[None, :, None]  # [1, 48, 1]
         ceiling, floor, block = (xp.array(p[:, FRAMES - 1 :], dtype="int32")[:, None] for p in state[3:6])  # [N, 1, 48]

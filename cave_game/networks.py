@@ -5,7 +5,14 @@ import keras
 FILTERS = ((16, 4, 2), (32, 2, 1), (32, 2, 1))  # filters, side of the kernel, stride
 
 
-def three_convolutions(observation_shape, outputs, hidden, seed, first_value=0.0, activation="relu"):
+def three_convolutions(
+    observation_shape: tuple[int, ...],
+    outputs: int,
+    hidden: tuple[int, ...],
+    seed: int,
+    first_value: float = 0.0,
+    activation: str = "relu",
+) -> keras.Model:
     """T3's network for its 16x16 screen: three convolutions and dense layers.
 
     Args:

@@ -6,6 +6,7 @@ one shift, and all flights through a screen are found in a few thousand operatio
 """
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from cave_game.game import (
     RELEASED,
     TIME_LIMIT,
     TOP_SPEED,
+    State,
 )
 from shared.commands.parser import command
 
@@ -30,10 +32,11 @@ LOOK_EVERY = 12  # steps flown before the planner looks again: 26 columns of its
 class Planner:
     """A player for `cave_game.flights.fly`: it plans a way through the whole screen, and again every 12 steps."""
 
-    def __init__(self):
-        self._plans = {}  # number of the cave -> (what the craft will be: distance, height, speed; the actions left)
+    def __init__(self) -> None:
+        # By number of the cave: what the craft will be (distance, height, speed), and the actions left.
+        self._plans: dict[int, tuple[tuple[int, ...], list[int]]] = {}
 
-    def __call__(self, state):
+    def __call__(self, state: State) -> np.ndarray:
         """The action for each of N games, int32 [N]."""
         return np.array([self._action(cave, state) for cave in range(len(state.height))], np.int32)
 
@@ -48,14 +51,14 @@ class Planner:
         return action
 
 
-def plan(state, cave=0):
+def plan(state: State, cave: int = 0) -> list[int]:
     """The actions that fly one cave up to the right edge of the screen: a list of 38.
 
     Where both actions have a way on, the one that ends nearer to the middle between ceiling and floor is taken; where
     none has (never yet seen), the button stays released.
 
     Args:
-        state: a `cave_game.game.State`.
+        state: of N games.
         cave: which of its games.
     """
     columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)  # where the craft's left edge will be after 1 step, 2, ...
@@ -75,7 +78,7 @@ def plan(state, cave=0):
     return actions
 
 
-def accelerate(speed, action):
+def accelerate(speed: int, action: int) -> int:
     """The speed after a step, as `Cave.step` has it, in quarter cells per step."""
     return max(-TOP_SPEED, min(speed + 1 - 2 * action, TOP_SPEED))
 
@@ -83,7 +86,7 @@ def accelerate(speed, action):
 NEXT_SPEEDS = [(speed, accelerate(speed, RELEASED), accelerate(speed, HELD)) for speed in SPEEDS]
 
 
-def ways_through(ceiling, floor, block):
+def ways_through(ceiling: Sequence[int], floor: Sequence[int], block: Sequence[int]) -> list[dict[int, int]]:
     """From where one can fly on through all the given columns: reachability, from the last one backwards.
 
     Args:
@@ -104,7 +107,7 @@ def ways_through(ceiling, floor, block):
     return steps[::-1]
 
 
-def free_heights(ceiling, floor, block):
+def free_heights(ceiling: Sequence[int], floor: Sequence[int], block: Sequence[int]) -> int:
     """The set of heights at which the craft, as drawn, touches nothing in the columns that it covers, ints [2] each."""
     free = _drawn_between(max(ceiling), min(floor) - CRAFT)
     for top in block:
@@ -117,7 +120,7 @@ def _drawn_between(first, last):
     return (1 << QUARTERS * (last + 1) - QUARTERS // 2) - (1 << max(0, QUARTERS * first - QUARTERS // 2))
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
     arguments = parse_flights(argv, "cave_game.planner", "Fly many caves: every one of them can be flown.", 1000)
     began = time.monotonic()

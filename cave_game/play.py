@@ -5,7 +5,7 @@ from shared.commands.parser import command
 from shared.commands.play import play
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     return play(argv, SUITE)
 

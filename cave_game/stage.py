@@ -1,5 +1,6 @@
 """What the game looks like in a terminal, and which keys a person plays with."""
 
+import gymnasium
 import numpy as np
 
 from cave_game.envs import cells, picture
@@ -16,16 +17,16 @@ GLYPHS = np.array([list(" .oX"), list("'#oX"), list("@@@X"), list("XXXX")])
 class Button(Keyboard):
     """The space bar as the button of the craft; key repeat keeps it pressed. The first press starts a flight."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({" ": HELD}, idle=RELEASED, waits=True)
         self._frames_left = 0
 
-    def begin(self):
+    def begin(self) -> None:
         """A new flight: the button is not held."""
         super().begin()
         self._frames_left = 0
 
-    def __call__(self, observation):
+    def __call__(self, observation: np.ndarray) -> int:
         """Held for a moment after each press of the space bar."""
         if super().__call__(observation) == HELD:
             self._frames_left = HELD_FRAMES
@@ -33,7 +34,7 @@ class Button(Keyboard):
         return HELD if self._frames_left >= 0 else RELEASED
 
 
-def view(env):
+def view(env: gymnasium.Env) -> tuple[list[str], np.ndarray]:
     """The screen without the rows that are always rock, as text (two rows a line) and as coloured cells."""
     game, state = env.unwrapped.game, env.unwrapped.state
     shown = cells(game, state)[SHOWN]

@@ -1,12 +1,16 @@
 """What makes policy gradients good, as pure functions: advantages from a learned baseline, PPO's objective, entropy."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from lunar_pg.reinforce import mean_of
+from shared.games.contract import Array
 
 
-def generalized_advantages(rewards, values, discount, gae_lambda):
+def generalized_advantages(rewards: ArrayLike, values: ArrayLike, discount: float, gae_lambda: float) -> np.ndarray:
     """How much better each action turned out than the baseline expected (Schulman et al. 2016, eq. 16).
 
     With the TD error δ_t = r_t + discount · V(s_t+1) - V(s_t) the advantage is A_t = δ_t + discount · λ · A_t+1.
@@ -28,7 +32,9 @@ def generalized_advantages(rewards, values, discount, gae_lambda):
     return advantages
 
 
-def clipped_surrogate_loss(log_probability, log_probability_then, advantage, clip_ratio, counts):
+def clipped_surrogate_loss(
+    log_probability: Array, log_probability_then: Array, advantage: Array, clip_ratio: float, counts: Array
+) -> Array:
     """PPO's objective, negated (Schulman et al. 2017, eq. 7): lets a batch be used for more than one update.
 
     With ρ the action's probability now over that when it was taken, the objective is
@@ -48,13 +54,13 @@ def clipped_surrogate_loss(log_probability, log_probability_then, advantage, cli
     return mean_of(-ops.minimum(ratio * advantage, clipped * advantage), counts)
 
 
-def entropy(logits):
+def entropy(logits: Array) -> Array:
     """How undecided the policy is, in nats: -Σ p log p over the last axis. float [B, A] -> float [B]."""
     log_p = ops.log_softmax(logits, axis=-1)
     return -ops.sum(ops.exp(log_p) * log_p, axis=-1)
 
 
-def clip_by_global_norm(gradients, largest):
+def clip_by_global_norm(gradients: Sequence[Array], largest: float) -> list[Array]:
     """Scale a list of gradients together so that the norm of all of them is at most `largest` (Pascanu et al. 2013)."""
     norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
     scale = largest / ops.maximum(norm, largest)

@@ -1,17 +1,26 @@
 """The tasks as experiments: which policy learns them and how it is judged. Any Gymnasium id can be one."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+import gymnasium
 import numpy as np
 
 from lunar_pg import presets
+from lunar_pg.presets import PolicySettings
+from shared.commands import affordable
 from shared.display.charts import Panel
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import OPTIMIZERS
+from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
 from shared.runs.suite import Suite
+from shared.runs.trainer import Trainer
+
+policies, stage, trainer = late("lunar_pg.policies"), late("lunar_pg.stage"), late("lunar_pg.trainer")
 
 VALUE_SEED_OFFSET = 1_000_003  # the baseline's first weights are not the policy's
 NO_PROBABILITIES = "the outputs are values, like those of a DQN, not probabilities"
@@ -25,90 +34,84 @@ class PolicyExperiment(Experiment):
     weights_name: str = "policy.weights.h5"
     unit: str = "episodes"
 
-    method = "a policy"
-    draws_actions = True
-    engines = ("compiled",)
+    method: ClassVar[str] = "a policy"
+    draws_actions: ClassVar[bool] = True
+    engines: ClassVar[tuple[str, ...]] = ("compiled",)
     # The loss of a policy gradient does not say how good the policy is.
-    panels = (Panel("score", "mean return, last 100 episodes"), Panel("entropy", "entropy of the policy, nats"))
+    panels: ClassVar[tuple[Panel, ...]] = (
+        Panel("score", "mean return, last 100 episodes"),
+        Panel("entropy", "entropy of the policy, nats"),
+    )
 
-    def spaces(self, settings):
+    def spaces(self, settings: PolicySettings) -> Spaces:
         """What a policy takes and gives: one output stands for two actions where the head is a sigmoid."""
         size, actions = self._sizes(settings)
         return Spaces((size,), actions if settings.head == "softmax" else 1)
 
-    def env(self, settings, **options):
+    def env(self, settings: PolicySettings, **options: Any) -> gymnasium.Env:
         """The task as a Gymnasium environment."""
-        import gymnasium
-
         options = {"max_episode_steps": settings.time_limit} | options
         env = gymnasium.make(self.env_id, disable_env_checker=True, **options)
         if env.spec.max_episode_steps is None:
             raise UserError(f"--env {self.env_id}: its episodes may never end; give --time-limit")
         return env
 
-    def training_env(self, settings):
+    def training_env(self, settings: PolicySettings) -> gymnasium.Env:
         """The same, cut after `settings.horizon` steps."""
         env = self.env(settings)
         steps = min(settings.horizon or env.spec.max_episode_steps, env.spec.max_episode_steps)
         return self.env(settings, max_episode_steps=steps)
 
-    def model(self, settings):
+    def model(self, settings: PolicySettings) -> Any:
         """The policy network."""
-        from lunar_pg.policies import policy_network
-
         size, actions = self._sizes(settings)
         if settings.head == "sigmoid" and actions != 2:
             raise UserError(f"--head sigmoid: chooses between two actions, here are {actions}; give --head softmax")
-        return policy_network(size, actions, settings.hidden, settings.activation, settings.head, settings.seed)
+        return policies.policy_network(
+            size, actions, settings.hidden, settings.activation, settings.head, settings.seed
+        )
 
-    def policy(self, model, sampled, seed):
+    def policy(self, model: Any, sampled: bool, seed: int) -> Callable[[np.ndarray], int]:
         """The likeliest action, or one drawn by its chance."""
-        from lunar_pg.policies import NumpyPolicy
-
-        chooser, rng = NumpyPolicy(model), np.random.default_rng(seed)
+        chooser, rng = policies.NumpyPolicy(model), np.random.default_rng(seed)
         if sampled and not chooser.has_probabilities:
             raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
         choose = chooser.sample if sampled else chooser.greedy
         return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
 
-    def stage(self):
+    def stage(self) -> Any:
         """LunarLander with the arrow keys; other tasks as any environment is shown."""
-        return late("lunar_pg.stage").STAGE if self.env_id.startswith("LunarLander") else None
+        return stage.STAGE if self.env_id.startswith("LunarLander") else None
 
-    def engine(self, settings):
+    def engine(self, settings: PolicySettings) -> Trainer:
         """What trains the policy."""
-        from lunar_pg.policies import value_network
-        from lunar_pg.trainer import Trainer
-        from shared.commands import affordable
-
         policy, value = self.model(settings), None
         if settings.baseline:
             size, _ = self._sizes(settings)
-            value = value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
+            value = policies.value_network(
+                size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET
+            )
         steps = settings.num_envs * self.training_env(settings).spec.max_episode_steps  # of a batch, at most
         affordable.refuse_learning(policy, steps, "give fewer --num-envs or a smaller --time-limit")
         optimizer = load(OPTIMIZERS, settings.optimizer)
-        return Trainer(lambda: self.training_env(settings), policy, value, optimizer, settings)
+        return trainer.Trainer(lambda: self.training_env(settings), policy, value, optimizer, settings)
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: PolicySettings, episodes: int, seed: int) -> dict[str, Any]:
         """The same fresh episodes played twice: with the likeliest action, and with actions drawn.
 
         Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`. The sampled ones are
         left out for a network whose outputs are not probabilities.
         """
-        from lunar_pg.policies import NumpyPolicy
-        from shared.rollouts.collector import Collector
-
-        policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
+        policy, collector = policies.NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
         ways = {"": policy.greedy} | ({"sampled_": policy.sample} if policy.has_probabilities else {})
-        result = {"episodes": episodes}
+        result: dict[str, Any] = {"episodes": episodes}
         for name, choose in ways.items():
             scores = [episode.rewards.sum() for episode in collector.collect(choose, [seed])]
             result[f"{name}mean_score"], result[f"{name}ci95"] = mean_and_ci95(scores)
         collector.close()
         return result
 
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
         mean = f"mean return of {result['episodes']} fresh episodes ± 95 %" if result["episodes"] > 1 else "one episode"
         greedy = plus_minus(result["mean_score"], result["ci95"], ".1f")
@@ -123,14 +126,12 @@ class PolicyExperiment(Experiment):
         return env.observation_space.shape[0], int(env.action_space.n)
 
 
-def any_task(env_id):
+def any_task(env_id: str) -> PolicyExperiment:
     """The experiment of a Gymnasium id that is not listed, with the settings of LunarLander.
 
     Raises:
         UserError: if there is no such environment, or none with a vector to observe and discrete actions.
     """
-    import gymnasium
-
     try:
         env = gymnasium.make(env_id)
     except (gymnasium.error.Error, ImportError) as error:
@@ -152,10 +153,8 @@ def any_task(env_id):
     )
 
 
-def is_registered(env_id):
+def is_registered(env_id: str) -> bool:
     """Whether Gymnasium knows an id already: for one with a `:` it would import what stands before that."""
-    import gymnasium
-
     return ":" not in env_id and env_id in gymnasium.registry
 
 

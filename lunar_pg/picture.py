@@ -1,11 +1,18 @@
 """A picture of a policy: how likely each action is as one thing changes. `python -m lunar_pg.picture`."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from lunar_pg.experiment import SUITE
 from shared.commands.parser import Parser, command
 from shared.commands.trained import add_weights_arguments, load_trained
+from shared.display.charts import Shares, shares
 from shared.errors import UserError
+from shared.late import late
+
+policies = late("lunar_pg.policies")
 
 POINTS = 301  # along each axis
 
@@ -33,7 +40,7 @@ SCENES = {
 }
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("lunar_pg.picture", "Draw how likely each action is as one part of the observation changes.")
     add_weights_arguments(parser, SUITE)
@@ -49,17 +56,14 @@ def main(argv):
     return 0
 
 
-def draw(path, model, name):
+def draw(path: str | Path, model: Any, name: str) -> None:
     """Draw the policy of a task in `SCENES` as a PNG file, a chart for each part of the observation that changes."""
-    from lunar_pg.policies import NumpyPolicy
-    from shared.display.charts import Shares, shares
-
-    policy = NumpyPolicy(model)
+    policy = policies.NumpyPolicy(model)
     actions, start, axes = SCENES[name]
     charts = []
     for label, place, low, high in axes:
         x = np.linspace(low, high, POINTS)
-        observations = np.tile(np.float32(start), (POINTS, 1))  # [POINTS, D]
+        observations = np.tile(np.array(start, np.float32), (POINTS, 1))  # [POINTS, D]
         observations[:, place] = x
         charts.append(Shares(label, x, policy.probabilities(observations).T))
     shares(path, charts, actions, "probability")

@@ -1,15 +1,21 @@
 """Policy and value networks as plain Keras models, and their forward pass in NumPy, for between environment steps."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from shared.errors import UserError
+from shared.games.contract import Array
 
-ACTIVATIONS = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 
-def policy_network(observation_size, num_actions, hidden, activation, head, seed):
+def policy_network(
+    observation_size: int, num_actions: int, hidden: tuple[int, ...], activation: str, head: str, seed: int
+) -> keras.Sequential:
     """A network from observations to the probabilities of actions.
 
     Args:
@@ -27,7 +33,7 @@ def policy_network(observation_size, num_actions, hidden, activation, head, seed
     return _dense(observation_size, (*hidden, outputs), activation, head, seed, "policy")
 
 
-def value_network(observation_size, hidden, activation, seed):
+def value_network(observation_size: int, hidden: tuple[int, ...], activation: str, seed: int) -> keras.Sequential:
     """A network from float32 [B, D] to the expected return, float32 [B, 1]; arguments as for `policy_network`."""
     return _dense(observation_size, (*hidden, 1), activation, "linear", seed, "value")
 
@@ -44,7 +50,7 @@ def _dense(inputs, units, activation, last_activation, seed, name):
     return keras.Sequential([keras.Input((inputs,)), *layers], name=name)
 
 
-def action_logits(policy, observation):
+def action_logits(policy: keras.Sequential, observation: Array) -> Array:
     """The logits of all actions, with `keras.ops`: the policy network without its last activation.
 
     A sigmoid over z is a softmax over [z, 0].
@@ -76,7 +82,7 @@ class NumpyDense:
         UserError: for a network that is made otherwise.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         *hidden, _ = model.layers
         if not all(isinstance(layer, keras.layers.Dense) for layer in model.layers) or not all(
             layer.activation is hidden[0].activation and layer.activation.__name__ in ACTIVATIONS for layer in hidden
@@ -85,9 +91,9 @@ class NumpyDense:
                 f"the model {model.name}: not of Dense layers, {' or '.join(ACTIVATIONS)} throughout; give another"
             )
         self.layers = [tuple(ops.convert_to_numpy(array) for array in (d.kernel, d.bias)) for d in model.layers]
-        self.activation = ACTIVATIONS[hidden[0].activation.__name__] if hidden else None
+        self.activation: Any = ACTIVATIONS[hidden[0].activation.__name__] if hidden else None
 
-    def __call__(self, observation):
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
         """float32 [B, D] -> float32 [B, outputs]."""
         *hidden, (kernel, bias) = self.layers
         x = observation
@@ -112,18 +118,18 @@ class NumpyPolicy:
         if policy.output_shape[-1] == 1 and not self.sigmoid:
             raise UserError(f"the model {policy.name}: a single output that is no probability; give a policy")
 
-    def logits(self, observation):
+    def logits(self, observation: np.ndarray) -> np.ndarray:
         """What `action_logits` gives: float32 [B, D] -> float32 [B, A]."""
         z = self.network(observation)
         return np.concatenate([z, np.zeros_like(z)], axis=-1) if self.sigmoid else z
 
-    def probabilities(self, observation):
+    def probabilities(self, observation: np.ndarray) -> np.ndarray:
         """float32 [B, D] -> float32 [B, A]."""
         logits = self.logits(observation)
         p = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return p / p.sum(axis=-1, keepdims=True)
 
-    def sample(self, observation, draws):
+    def sample(self, observation: np.ndarray, draws: np.ndarray) -> np.ndarray:
         """Actions drawn by their probability: action k where the draw falls into the k-th piece of [0, 1).
 
         Only where `has_probabilities`.
@@ -137,7 +143,7 @@ class NumpyPolicy:
         edges = np.cumsum(self.probabilities(observation)[:, :-1], axis=-1)  # [B, A - 1]
         return (draws[:, None] >= edges).sum(axis=-1)
 
-    def greedy(self, observation, draws=None):
+    def greedy(self, observation: np.ndarray, draws: np.ndarray | None = None) -> np.ndarray:
         """The likeliest actions: float32 [B, D] -> int [B]. `draws` are not used."""
         return self.logits(observation).argmax(axis=-1)
 

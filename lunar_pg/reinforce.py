@@ -4,11 +4,16 @@
 length; the loss is `keras.ops`, over the steps of all episodes laid end to end.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
+
+from shared.games.contract import Array
 
 
-def discount_rewards(rewards, discount):
+def discount_rewards(rewards: ArrayLike, discount: float) -> np.ndarray:
     """The return of each step of an episode: G_t = r_t + discount · G_t+1 (Sutton and Barto 2018, eq. 3.9).
 
     After the last step there is nothing more to come, whether the episode was terminated or truncated: REINFORCE has
@@ -26,7 +31,7 @@ def discount_rewards(rewards, discount):
     return returns
 
 
-def discount_and_normalize_rewards(all_rewards, discount):
+def discount_and_normalize_rewards(all_rewards: Sequence[ArrayLike], discount: float) -> list[np.ndarray]:
     """The returns of several episodes, normalised together: minus their mean, divided by their standard deviation.
 
     Steps that went better than the average of the batch get a positive weight and become more likely.
@@ -40,7 +45,7 @@ def discount_and_normalize_rewards(all_rewards, discount):
     return normalize([discount_rewards(rewards, discount) for rewards in all_rewards])
 
 
-def normalize(parts):
+def normalize(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Shift and scale a list of arrays [T_i] together to mean 0 and standard deviation 1 over all their elements.
 
     Where all are equal there is nothing to choose between them, and all become 0.
@@ -50,7 +55,7 @@ def normalize(parts):
     return [(part - mean) / (deviation if deviation > 0 else 1.0) for part in parts]
 
 
-def log_probabilities(logits, action):
+def log_probabilities(logits: Array, action: Array) -> Array:
     """The log of the probability of the actions taken.
 
     Args:
@@ -63,7 +68,7 @@ def log_probabilities(logits, action):
     return ops.squeeze(ops.take_along_axis(log_softmax, action[:, None], axis=-1), -1)
 
 
-def policy_gradient_loss(logits, action, weight, counts):
+def policy_gradient_loss(logits: Array, action: Array, weight: Array, counts: Array) -> Array:
     """A loss whose gradient is minus REINFORCE's estimate of how the expected return grows (Williams 1992, eq. 8).
 
     The gradient of the mean over steps of -weight · log p(action) is the mean of the per-step gradients of
@@ -80,6 +85,6 @@ def policy_gradient_loss(logits, action, weight, counts):
     return mean_of(-weight * log_probabilities(logits, action), counts)
 
 
-def mean_of(values, counts):
+def mean_of(values: Array, counts: Array) -> Array:
     """The mean of `values` [B] over the rows where `counts` [B] is 1."""
     return ops.sum(values * counts) / ops.sum(counts)

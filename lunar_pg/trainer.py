@@ -1,15 +1,19 @@
 """Training by policy gradients: play a batch of episodes, weigh each action by what came of it, update, repeat."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import gymnasium
+import keras
 import numpy as np
 from keras import ops
 
 from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
 from lunar_pg.policies import NumpyPolicy, action_logits
+from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.nn.backend import compiled, value_and_gradients
-from shared.rollouts.collector import Collector
+from shared.rollouts.collector import Collector, Trajectory
 from shared.rollouts.trace import Trace
 
 SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
@@ -41,32 +45,40 @@ class Trainer:
         policy: of `lunar_pg.policies.policy_network`.
         value: of `lunar_pg.policies.value_network`, or None for no baseline.
         optimizer: (learning rate) -> a Keras optimizer.
-        settings: a `lunar_pg.presets.PolicySettings`.
+        settings: how to play and learn.
     """
 
-    def __init__(self, make_env, policy, value, optimizer, settings):
-        self.policy, self.value, self.settings = policy, value, settings
+    def __init__(
+        self,
+        make_env: Callable[[], gymnasium.Env],
+        policy: keras.Sequential,
+        value: keras.Sequential | None,
+        optimizer: Callable[[float], keras.optimizers.Optimizer],
+        settings: PolicySettings,
+    ) -> None:
+        self.policy, self.settings = policy, settings
+        self.value: Any = value
         self.collector = Collector(make_env, settings.num_envs)
         limit = self.collector.envs[0].spec.max_episode_steps
         self.capacity = settings.num_envs * limit  # one size for all iterations: one compilation
         self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
         self.optimizer = _built(optimizer(settings.learning_rate), policy)
-        self.value_optimizer = _built(optimizer(settings.value_learning_rate), value) if value else None
-        self.last = {}  # figures of the last iteration
+        self.value_optimizer: Any = _built(optimizer(settings.value_learning_rate), value) if value else None
+        self.last: dict[str, float] = {}  # figures of the last iteration
         self._learn = compiled(self._updates)
-        self._values = compiled(lambda observation: self.value(observation)[:, 0])
+        self._values = compiled(self._expected)
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> TrainState:
         """The state before the first iteration."""
         return TrainState(iteration=0, episodes=0, steps=0)
 
-    def finished(self, state):
+    def finished(self, state: TrainState) -> bool:
         """Whether all iterations are done."""
         return state.iteration >= self.settings.iterations
 
-    def run(self, state):
+    def run(self, state: TrainState) -> tuple[TrainState, Trace]:
         """One iteration: fresh episodes from the policy as it is, then the updates they are good for.
 
         Its chance comes from the run's seed and the iteration's number alone. Returns the next `TrainState` and the
@@ -83,20 +95,20 @@ class Trainer:
         state = TrainState(state.iteration + 1, state.episodes + len(episodes), state.steps + int(length.sum()))
         return state, trace
 
-    def export(self):
+    def export(self) -> keras.Sequential:
         """The policy being trained."""
         return self.policy
 
-    def figures(self, state, trace):
+    def figures(self, state: TrainState, trace: Trace) -> dict[str, float]:
         """What to report of training beside score and loss: a dict of numbers by name."""
         return self.last
 
-    def snapshot(self, state):
+    def snapshot(self, state: TrainState) -> dict[str, np.ndarray]:
         """The whole of training between two iterations: a dict of NumPy arrays by name."""
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         return arrays | {f"state/{name}": np.array(value) for name, value in state._asdict().items()}
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> TrainState:
         """Go back to where `snapshot` was taken; returns the `TrainState`."""
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
@@ -109,7 +121,7 @@ class Trainer:
 
     # -- from episodes to a batch -------------------------------------------------------------------------------
 
-    def batch(self, episodes):
+    def batch(self, episodes: Sequence[Trajectory]) -> Batch:
         """The `Batch` of some episodes."""
         if self.value is None:
             weights = targets = [discount_rewards(episode.rewards, self.settings.discount) for episode in episodes]
@@ -144,6 +156,10 @@ class Trainer:
             targets.append(advantage + values[:-1])
         return advantages, targets
 
+    def _expected(self, observation):
+        """What the baseline says of observations, float32 [B]."""
+        return self.value(observation)[:, 0]
+
     def _padded(self, column):
         rows = np.concatenate(column)
         padded = np.zeros((self.capacity, *rows.shape[1:]), np.int32 if rows.dtype == np.int32 else np.float32)
@@ -152,7 +168,7 @@ class Trainer:
 
     # -- learning -----------------------------------------------------------------------------------------------
 
-    def learn(self, batch, iteration):
+    def learn(self, batch: Batch, iteration: int) -> tuple[float, float, float]:
         """Make the updates that `batch` is good for. Returns the mean policy loss, value loss and entropy."""
         settings = self.settings
         updates, order = self._order(int(batch.counts.sum()), iteration)
@@ -161,7 +177,8 @@ class Trainer:
         if self.value is not None:
             self.value_optimizer.learning_rate = settings.value_learning_rate * share
         means = self._learn(Batch(*map(ops.convert_to_tensor, batch)), *map(ops.convert_to_tensor, (updates, order)))
-        return tuple(ops.convert_to_numpy(means).tolist())
+        loss, value_loss, undecided = ops.convert_to_numpy(means).tolist()
+        return loss, value_loss, undecided
 
     def _order(self, steps, iteration):
         """How many updates to make, and the rows that each takes: int32 [most updates, minibatch].
@@ -202,7 +219,8 @@ class Trainer:
 
     def _improve_policy(self, batch, then):
         """One update of the policy. Returns its loss and the mean entropy."""
-        settings, measured = self.settings, {}
+        settings = self.settings
+        measured: dict[str, Any] = {}
 
         def objective():
             logits = action_logits(self.policy, batch.observation)  # [B, A]
@@ -221,7 +239,7 @@ class Trainer:
         """One update of the baseline towards its targets. Returns half the mean squared error."""
 
         def objective():
-            error = self.value(batch.observation)[:, 0] - batch.target
+            error = self._expected(batch.observation) - batch.target
             return 0.5 * mean_of(ops.square(error), batch.counts)
 
         return self._descend(self.value_optimizer, objective, self.value.trainable_variables)

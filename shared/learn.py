@@ -24,9 +24,12 @@ from shared.display import playback, views
 from shared.display.terminal import Screen
 from shared.dqn.settings import Settings
 from shared.errors import UserError
+from shared.late import late
 from shared.runs import training
 from shared.runs.notes import History, Notes
 from shared.runs.own import ANY_ENV, EnvExperiment, GameExperiment, any_env
+
+ipython = late("IPython.display")  # which notebooks have
 
 EVALUATION_SEED = 10_000_019
 
@@ -115,13 +118,13 @@ class DQN:
         """
         env, stage = self.experiment.env(self.settings, render_mode="rgb_array"), views.any_stage()
         policy = self.experiment.policy(self.model, False, seed)
-        options = {"episodes": episodes, "seed": seed}
+        options: dict[str, Any] = {"episodes": episodes, "seed": seed}
         if gif is not None:
             return playback.record(gif, playback.Small(env, stage.every), policy, fps=stage.fps, **options)
         if in_notebook():
-            from IPython.display import Image
-
-            return Image(data=playback.animation(playback.Small(env, stage.every), policy, fps=stage.fps, **options))
+            return ipython.Image(
+                data=playback.animation(playback.Small(env, stage.every), policy, fps=stage.fps, **options)
+            )
         with Screen(stage.fps, stage.half_blocks) as screen:
             return playback.play_episodes(env, policy, screen, stage, **options)
 

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +12,14 @@ from shared.commands.train import refuse_another
 from shared.display.charts import Curve
 from shared.errors import UserError
 from shared.runs.folder import Run
+from shared.runs.suite import Suite
 
 POINTS = 120  # of a curve, common to all seeds
 
 
-def train_once(out, suite, flags, seed):
+def train_once(
+    out: Path, suite: Suite, flags: Sequence[str], seed: int
+) -> tuple[list[dict[str, float]], dict[str, Any]]:
     """Train with one seed by the package's own command, unless the run is finished already.
 
     Args:
@@ -39,7 +45,7 @@ def train_once(out, suite, flags, seed):
     return run.read_metrics(), run.read_summary()
 
 
-def curve(label, runs, x, column, log_x=False):
+def curve(label: str, runs: Sequence[list[dict[str, float]]], x: str, column: str, log_x: bool = False) -> Curve:
     """What several runs say of `column` along `x`, from the first update on, as far as all of them went.
 
     Args:
@@ -48,10 +54,10 @@ def curve(label, runs, x, column, log_x=False):
         x, column: names of metrics.
         log_x: points lie as the axis of a logarithmic plot wants them.
 
-    Returns a `shared.display.charts.Curve`.
+    Returns a `Curve`.
     """
     known = [[row for row in rows if row["loss"] > 0] for rows in runs]
     first, last = max(rows[0][x] for rows in known), min(rows[-1][x] for rows in known)
     grid = np.geomspace(max(first, 1), last, POINTS) if log_x else np.linspace(first, last, POINTS)
-    lines = [np.interp(grid, *([row[name] for row in rows] for name in (x, column))) for rows in known]
+    lines = [np.interp(grid, [row[x] for row in rows], [row[column] for row in rows]) for rows in known]
     return Curve(label, grid, np.array(lines))

@@ -7,6 +7,7 @@ from shared.commands import affordable
 from shared.commands.parser import Parser, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.options import LARGEST, check_limits, option
+from shared.runs.suite import Suite
 
 EVALUATION_SEED_OFFSET = 10_000_019  # the games of the evaluation are not those of the training
 FINAL_EPISODES = 100  # random games in the evaluation that ends a training
@@ -19,11 +20,11 @@ class EvaluateSettings:
     episodes: int = option(FINAL_EPISODES, "random games, played side by side", low=1, high=10_000)
     seed: int = option(EVALUATION_SEED_OFFSET, "of these games", low=0, high=LARGEST)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
 
-def evaluate(argv, suite):
+def evaluate(argv: list[str], suite: Suite) -> int:
     """`python -m <package>.evaluate`; arguments as for `shared.commands.train.train`."""
     parser = Parser(suite.command("evaluate"), "Play and score a trained agent; ± is the 95 % interval of a mean.")
     add_weights_arguments(parser, suite)

@@ -25,7 +25,7 @@ class _Stream(io.FileIO):
     `patient`.
     """
 
-    failure = None  # the first `OSError`
+    failure: OSError | None = None  # the first one
     patient = False
 
     def write(self, data):
@@ -51,8 +51,11 @@ def make_safe() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
-    sys.stdout = sys.__stdout__ = _safe(sys.stdout, 1)
-    sys.stderr = sys.__stderr__ = _safe(sys.stderr, 2)
+    # By name: type checkers take `sys.__stdout__` for a constant.
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        safe = _safe(getattr(sys, name), number)
+        setattr(sys, name, safe)
+        setattr(sys, f"__{name}__", safe)
     _raw(sys.stderr).patient = True
 
 
@@ -87,7 +90,7 @@ def _in_plain_letters(error):
     return "".join(PLAIN.get(c, c.encode("unicode_escape").decode()) for c in letters), error.end
 
 
-def finish(status: int) -> int:
+def finish(status: int | str) -> int | str:
     """Write what is still to be written; returns the exit status, 1 where it was 0 and output is missing."""
     try:
         sys.stdout.flush()

@@ -7,7 +7,9 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 from shared import files
 from shared.commands import output
@@ -15,7 +17,7 @@ from shared.errors import INTERRUPTED, UserError, name_program, one_line, progra
 from shared.options import flag, value_types
 
 
-def command(main, name=None):
+def command(main: Callable[[list[str]], int | None], name: str | None = None) -> NoReturn:
     """Run `main(argv)` as a program, called `name` in its messages; default: after the module that `main` is in.
 
     Exit status 0; 2 after printing in one line what a person can mend; 1 if something could not be printed; 130 after
@@ -25,7 +27,7 @@ def command(main, name=None):
     spec = main.__globals__.get("__spec__")  # a file that is run by its path has none
     name_program(name or (f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"))
     try:
-        status = main(sys.argv[1:]) or 0
+        status: int | str = main(sys.argv[1:]) or 0
     except UserError as error:
         print(f"{program()}: {one_line(error)}", file=sys.stderr)
         status = 2
@@ -38,10 +40,10 @@ def command(main, name=None):
     sys.exit(output.finish(status))
 
 
-def command_line(program, *words):
+def command_line(program: str, *words: object) -> str:
     """How to call a program such as "python -m catch_dqn.train" with some arguments, to be pasted into a shell."""
-    words = [str(word) for word in words]
-    return f"{program} {subprocess.list2cmdline(words) if os.name == 'nt' else shlex.join(words)}".strip()
+    texts = [str(word) for word in words]
+    return f"{program} {subprocess.list2cmdline(texts) if os.name == 'nt' else shlex.join(texts)}".strip()
 
 
 def path_name(text: str) -> Path:
@@ -51,7 +53,7 @@ def path_name(text: str) -> Path:
     return Path(text)
 
 
-def whole_number(text):
+def whole_number(text: str) -> int:
     """An int from the command line."""
     try:
         return int(text)
@@ -59,7 +61,7 @@ def whole_number(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
-def number(text):
+def number(text: str) -> float:
     """A float from the command line."""
     try:
         return float(text)
@@ -67,13 +69,14 @@ def number(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
-NUMBERS = {int: whole_number, float: number}
+SettingsT = TypeVar("SettingsT")  # a dataclass of options (`shared.options`)
+NUMBERS: dict[type, Callable[[str], Any]] = {int: whole_number, float: number}
 
 
 class Parser(argparse.ArgumentParser):
     """`argparse` with exact flags only, whose complaint is one line that comes with a remedy."""
 
-    def __init__(self, module, description, **options):
+    def __init__(self, module: str, description: str, **options: Any) -> None:
         super().__init__(
             prog=module if module.startswith("python ") else f"python -m {module}",
             description=description,
@@ -81,16 +84,16 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **options,
         )
-        self._outputs = {}  # flag of a file to be written -> the path that it has by default
+        self._outputs: dict[str, Path] = {}  # flag of a file to be written -> the path that it has by default
 
-    def add_output(self, name: str, default: str, meaning: str) -> None:
+    def add_output(self, name: str, default: str | Path, meaning: str) -> None:
         """Add the flag of a file that the command writes. What is there is replaced only if a person names it."""
         self._outputs[name] = Path(default)
         self.add_argument(
             name, type=path_name, default=self._outputs[name], metavar="FILE", help=f"{meaning} (default: {default})"
         )
 
-    def parse_args(self, args=None, namespace=None):
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As `argparse` does it; the files of `add_output` are checked too."""
         arguments = super().parse_args(args, namespace)
         for name, default in self._outputs.items():
@@ -100,7 +103,7 @@ class Parser(argparse.ArgumentParser):
             files.check_place(place)
         return arguments
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         """Raise `UserError` with the message and the way to the help."""
         known = [name for action in self._actions for name in action.option_strings]
         if message.startswith("unrecognized arguments: "):
@@ -111,24 +114,25 @@ class Parser(argparse.ArgumentParser):
             message = message.removeprefix("argument ")
         raise UserError(f"{message} (see --help)")
 
-    def add_settings(self, defaults, only=None, fixed=()):
+    def add_settings(self, defaults: Any, only: Collection[str] | None = None, fixed: Collection[str] = ()) -> None:
         """Add a flag for each field of a settings dataclass instance, with the instance's values as defaults.
 
         `only` names the fields wanted; default: all. Those in `fixed` get no flag: they keep their values.
         """
-        groups = {}
+        groups: dict[str, Any] = {}
+        settings_class: Any = type(defaults)
         for field in dataclasses.fields(defaults):
             if only is not None and field.name not in only:
                 continue
             if field.name in fixed:
                 self.set_defaults(**{field.name: getattr(defaults, field.name)})
                 continue
-            kind, several, _ = value_types(type(defaults))[field.name]
+            kind, several, _ = value_types(settings_class)[field.name]
             group = field.metadata.get("group")
             if group and group not in groups:
                 groups[group] = self.add_argument_group(group)
             default = getattr(defaults, field.name)
-            options = {"default": default, "help": _help(field, default)}
+            options: dict[str, Any] = {"default": default, "help": _help(field, default)}
             if kind is bool:
                 options["action"] = argparse.BooleanOptionalAction
             else:
@@ -152,7 +156,8 @@ def _help(field, default):
     return f"{text} (default: {'none' if default is None else shown})"
 
 
-def settings_from(arguments, settings_class):
+def settings_from(arguments: argparse.Namespace, settings_class: type[SettingsT]) -> SettingsT:
     """A `settings_class` instance from parsed arguments."""
-    values = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(settings_class)}
+    made: Any = settings_class
+    values = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(made)}
     return settings_class(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

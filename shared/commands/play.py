@@ -1,6 +1,8 @@
 """The command `play` that every experiment offers."""
 
+import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from shared.display.terminal import Screen
 from shared.display.views import any_stage
 from shared.errors import UserError
 from shared.options import check_limits, option
+from shared.runs.suite import Suite
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class PlaySettings:
     )
     seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
     @property
@@ -35,12 +38,12 @@ class PlaySettings:
         return {"render_mode": "rgb_array", **limit}
 
 
-def play(argv, suite):
+def play(argv: list[str], suite: Suite) -> int:
     """`python -m <package>.play`.
 
     Args:
         argv: the arguments.
-        suite: what can be played (`shared.runs.suite.Suite`).
+        suite: what can be played.
 
     Returns the exit status.
     """
@@ -60,7 +63,7 @@ def play(argv, suite):
     add_recording_arguments(parser)
     arguments = parser.parse_args(argv)
     settings, paths = settings_from(arguments, PlaySettings), recordings(arguments)
-    options = {"episodes": settings.episodes, "seed": settings.seed}
+    options: dict[str, Any] = {"episodes": settings.episodes, "seed": settings.seed}
     if arguments.human:
         if arguments.window:
             raise UserError("--window: a person plays in the terminal; leave out --human or this")
@@ -108,7 +111,7 @@ def _on_screen(env, policy, stage, fps, *, episodes, seed, person=False):
         return play_episodes(env, policy, screen, stage, episodes=episodes, seed=seed, help_line=help_line)
 
 
-def add_recording_arguments(parser):
+def add_recording_arguments(parser: Parser) -> None:
     """Add the flags that record games to files."""
     for name, kind in ((GIF, "an animation"), (MP4, "a video")):
         parser.add_argument(
@@ -116,7 +119,7 @@ def add_recording_arguments(parser):
         )
 
 
-def recordings(arguments):
+def recordings(arguments: argparse.Namespace) -> list[Path]:
     """The files that the flags of `add_recording_arguments` ask for."""
     asked = {suffix: getattr(arguments, suffix[1:]) for suffix in (GIF, MP4)}
     for suffix, path in asked.items():

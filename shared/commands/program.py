@@ -57,7 +57,7 @@ def program(
     command(main, called)
 
 
-SMALL_GAME = {
+SMALL_GAME: dict[str, Any] = {
     "episodes": None,
     "steps": 100_000,
     "num_envs": 8,

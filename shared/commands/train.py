@@ -7,7 +7,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.commands import affordable, output
 from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
@@ -17,19 +17,19 @@ from shared.errors import UserError
 from shared.late import late
 from shared.options import flag
 from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
-from shared.runs.suite import Choice, RunConfig
+from shared.runs.suite import Choice, RunConfig, Suite
 
 storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
 
 LATEST = object()  # --resume without a folder
 
 
-def train(argv, suite):
+def train(argv: list[str], suite: Suite) -> int:
     """`python -m <package>.train`.
 
     Args:
         argv: the arguments.
-        suite: what can be trained (`shared.runs.suite.Suite`).
+        suite: what can be trained.
 
     Returns the exit status.
     """
@@ -52,7 +52,7 @@ def train(argv, suite):
         return _train(run, trainer, request, suite, began)
 
 
-def refuse_another(config, argv, suite, place):
+def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place: Path) -> None:
     """Raise `UserError` unless a run is the one that `train` would make.
 
     Args:

@@ -1,14 +1,17 @@
 """Finding a trained agent and loading it: for `play` and `evaluate` of every experiment."""
 
+import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared import files
 from shared.commands import affordable
-from shared.commands.parser import command_line, path_name
+from shared.commands.parser import Parser, command_line, path_name
 from shared.errors import UserError
 from shared.late import late
+from shared.runs.experiment import Experiment
 from shared.runs.folder import CONFIG, Run, latest_run
+from shared.runs.suite import Suite
 
 keras, storage, legacy = late("keras"), late("shared.storage"), late("shared.legacy")
 
@@ -16,13 +19,13 @@ keras, storage, legacy = late("keras"), late("shared.storage"), late("shared.leg
 class Trained(NamedTuple):
     """A trained agent."""
 
-    experiment: Any  # the `shared.runs.experiment.Experiment` it was trained in
+    experiment: Experiment  # that it was trained in
     settings: Any  # the settings it was trained with
     model: Any  # the Keras Q-network
     weights: Path  # the file it came from
 
 
-def add_choice(parser, suite, meaning):
+def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
     """Add the flag that chooses an experiment, if there is a choice; parsed, it is called `game`, None by default."""
     names = list(suite.experiments)
     if suite.make is not None:
@@ -35,7 +38,7 @@ def add_choice(parser, suite, meaning):
         parser.set_defaults(game=None)
 
 
-def add_weights_arguments(parser, suite):
+def add_weights_arguments(parser: Parser, suite: Suite) -> None:
     """Add the flags that say which agent is meant."""
     add_choice(parser, suite, f"which {suite.flag[2:]} (default: that of the agent, or {suite.default})")
     parser.add_argument(
@@ -53,7 +56,7 @@ def add_weights_arguments(parser, suite):
     )
 
 
-def load_trained(arguments, suite):
+def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
     """The agent that the flags of `add_weights_arguments` name: a `Trained`.
 
     Where a `config.json` lies beside the weights, as in a run's folder, it says which network they are for; otherwise

@@ -6,12 +6,20 @@ without touching what else a program may be doing with `matplotlib.pyplot`.
 
 import io
 import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
 
 from shared import files
+from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95
+
+matplotlib, agg = late("matplotlib"), late("matplotlib.backends.backend_agg")
+figures, ticker = late("matplotlib.figure"), late("matplotlib.ticker")
 
 # Eight colours that stay apart for colour-blind readers (Okabe and Ito 2008), the pale yellow left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,7 +39,7 @@ class Panel(NamedTuple):
 
     column: str
     label: str
-    limits: tuple = (None, None)
+    limits: tuple[float | None, float | None] = (None, None)
     percent: bool = False
     log: bool = False
     published: float | None = None
@@ -53,7 +61,14 @@ PANELS = (
 )
 
 
-def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title=""):
+def learning_curve(
+    path: str | Path,
+    rows: Sequence[Mapping[str, float]],
+    panels: Sequence[Panel] | None = None,
+    x: str = "episodes",
+    x_label: str = "games",
+    title: str = "",
+) -> None:
     """Draw the metrics of one run, a chart for each `Panel`, over a common axis.
 
     Noisy values stand pale behind their moving average. Panels without a single finite value are left out, and an
@@ -92,7 +107,9 @@ def learning_curve(path, rows, panels=None, x="episodes", x_label="games", title
         _save(figure, path)
 
 
-def bands(path, curves, x_label, panel, title="", log_x=False):
+def bands(
+    path: str | Path, curves: Sequence[Curve], x_label: str, panel: Panel, title: str = "", log_x: bool = False
+) -> None:
     """Draw how several seeds fared: for each `Curve` the mean over its seeds, and the mean's 95 % interval as a band.
 
     The interval is Student's: mean ± t s / sqrt(S); a single seed has none, and its line no band. Each line is named at
@@ -113,7 +130,7 @@ def bands(path, curves, x_label, panel, title="", log_x=False):
         figure.set_size_inches(PANEL[0], 1.3 * PANEL[1])
         ends, positive = [], False
         for (label, x, y), colour in zip(curves, COLOURS[: len(curves)], strict=True):
-            mean, half = mean_and_ci95(y)
+            mean, half = (np.asarray(line) for line in mean_and_ci95(y))
             known = np.isfinite(mean)
             across, mean, half = np.asarray(x)[known], mean[known], half[known]
             if not len(mean):
@@ -142,7 +159,7 @@ class Shares(NamedTuple):
     y: np.ndarray
 
 
-def shares(path, charts, names, y_label, title=""):
+def shares(path: str | Path, charts: Sequence[Shares], names: Sequence[str], y_label: str, title: str = "") -> None:
     """Draw how the parts of a whole change along an axis: coloured areas on top of each other, chart under chart.
 
     Args:
@@ -154,8 +171,6 @@ def shares(path, charts, names, y_label, title=""):
 
     Raises `UserError` if the file cannot be written.
     """
-    from matplotlib.ticker import PercentFormatter
-
     with _style():
         figure, axes = _figure(len(charts), sharex=False)
         for axis, (x_label, x, y) in zip(axes, charts, strict=True):
@@ -164,7 +179,7 @@ def shares(path, charts, names, y_label, title=""):
             axis.set_ylim(0, 1)
             axis.set_xlabel(x_label)
             axis.set_ylabel(y_label)
-            axis.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+            axis.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, decimals=0))
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles[::-1], labels[::-1], loc="outside right upper", frameon=False)
         if title:
@@ -172,7 +187,7 @@ def shares(path, charts, names, y_label, title=""):
         _save(figure, path)
 
 
-def smoothed(values, window):
+def smoothed(values: ArrayLike, window: int) -> np.ndarray:
     """The mean of each value and its neighbours, `window` values wide or fewer at the ends; float64 [T]."""
     values = np.asarray(values, np.float64)
     before, after = (window - 1) // 2, window // 2
@@ -198,8 +213,6 @@ def _finite(rows, x, column):
 
 
 def _style():
-    import matplotlib
-
     return matplotlib.rc_context(
         {
             "font.size": 9.5,
@@ -227,23 +240,19 @@ def _style():
 
 
 def _figure(panels, sharex=True):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(PANEL[0], 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)), layout="constrained")
-    FigureCanvasAgg(figure)
+    height = 0.4 + PANEL[1] * panels * (1 if panels == 1 else 0.85)
+    figure = figures.Figure(figsize=(PANEL[0], height), layout="constrained")
+    agg.FigureCanvasAgg(figure)
     axes = figure.subplots(panels, 1, sharex=sharex, squeeze=False)[:, 0]
     figure.align_ylabels(axes)
     return figure, axes
 
 
 def _dress(axis, panel, has_positive):
-    from matplotlib.ticker import EngFormatter, PercentFormatter
-
     axis.set_ylabel(panel.label)
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     if panel.percent:
-        axis.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axis.yaxis.set_major_formatter(ticker.PercentFormatter(xmax=1, decimals=0))
     if panel.log and has_positive:
         axis.set_yscale("log")
     axis.set_ylim(*panel.limits)
@@ -290,8 +299,6 @@ def _name_lines(axis, ends):
 
 
 def _save(figure, path):
-    from PIL import Image
-
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
     # Few colours are used: a palette makes the file a third as large.

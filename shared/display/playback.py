@@ -8,17 +8,25 @@ import dataclasses
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
+from PIL import Image
 
 from shared import files
+from shared.display.terminal import Screen
 from shared.errors import UserError
 from shared.games.window import Window
+from shared.late import late
 from shared.rollouts.trace import Episode
 
+imageio = late("imageio")
+
+Policy = Callable[[np.ndarray], int]  # observation -> action
+View = Callable[[gymnasium.Env], tuple[list[str], np.ndarray]]  # env -> its lines of text, its picture in cells
 # Pictures of Gymnasium's own games come from SDL, which would look for a display and complain where there is none.
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 HOLD_SECONDS = 1.0  # how long the last frame of a game stands still
@@ -37,21 +45,21 @@ class Keyboard:
         waits: every game stands still until its first such key.
     """
 
-    def __init__(self, actions, idle, waits=False):
+    def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False) -> None:
         self.actions, self.idle, self.waits = actions, idle, waits
-        self.keys = []  # pressed during the last frame; `play_episodes` sets it
+        self.keys: Sequence[str] = []  # pressed during the last frame; `play_episodes` sets it
         self._begun = not waits
 
-    def begin(self):
+    def begin(self) -> None:
         """A new game starts: forget what was pressed in the last one."""
         self.keys, self._begun = [], not self.waits
 
-    def ready(self):
+    def ready(self) -> bool:
         """Whether the game goes on with the keys pressed since the last frame."""
         self._begun = self._begun or any(key in self.actions for key in self.keys)
         return self._begun
 
-    def __call__(self, observation):
+    def __call__(self, observation: np.ndarray) -> int:
         """The action for the keys pressed since the last frame; what to observe is on the screen."""
         return next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
 
@@ -60,10 +68,10 @@ class Keyboard:
 class Stage:
     """How one game is shown and played."""
 
-    view: Callable  # env -> (lines, picture), what `Screen.show` draws
-    verdict: Callable  # `Episode` -> one line, when a game is over
-    tally: Callable  # list of `Episode`s -> one line, at the end
-    keyboard: Callable  # () -> the person's policy, a `Keyboard`
+    view: View  # what `Screen.show` draws
+    verdict: Callable[[Episode], str]  # one line, when a game is over
+    tally: Callable[[Sequence[Episode]], str]  # one line, at the end
+    keyboard: Callable[[], Keyboard]  # makes the person's policy
     keys: str  # one line that says which keys those are
     fps: float = 10.0  # frames per second when an agent plays
     human_fps: float = 10.0  # and when a person does
@@ -72,8 +80,17 @@ class Stage:
     every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
 
 
-def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
-    """Play games frame by frame on a `shared.display.terminal.Screen` that is already entered; `q` ends it early.
+def play_episodes(
+    env: gymnasium.Env,
+    policy: Policy,
+    screen: Screen,
+    stage: Stage,
+    *,
+    episodes: int,
+    seed: int,
+    help_line: Sequence[str] = (),
+) -> list[Episode]:
+    """Play games frame by frame on a `Screen` that is already entered; `q` ends it early.
 
     While a `Keyboard` plays, the game waits for as long as the window is too small to show it.
 
@@ -88,12 +105,12 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
 
     Returns a list of `Episode`s, one for each game that came to its end.
     """
-    played = []
-    person = isinstance(policy, Keyboard)
+    played: list[Episode] = []
+    person = policy if isinstance(policy, Keyboard) else None
     for number in range(1, episodes + 1):
         observation, _ = env.reset(seed=seed if number == 1 else None)
-        if person:
-            policy.begin()
+        if person is not None:
+            person.begin()
         heading = f"game {number} of {episodes}"
         score, steps, over = 0.0, 0, False
         while not over:
@@ -102,9 +119,9 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
             keys = screen.wait()
             if QUIT_KEYS.intersection(keys):
                 return played
-            if person:
-                policy.keys = keys
-                if not visible or not policy.ready():
+            if person is not None:
+                person.keys = keys
+                if not visible or not person.ready():
                     continue
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
             score, steps, over = score + float(reward), steps + 1, terminated or truncated
@@ -117,7 +134,9 @@ def play_episodes(env, policy, screen, stage, *, episodes, seed, help_line=()):
     return played
 
 
-def watch(env, policy, title, *, episodes, fps, seed, every=1):
+def watch(
+    env: gymnasium.Env, policy: Policy, title: str, *, episodes: int, fps: float, seed: int, every: int = 1
+) -> list[Episode]:
     """Play in a window; closing it, like Ctrl-C, ends the program.
 
     Args:
@@ -154,11 +173,12 @@ def watch(env, policy, title, *, episodes, fps, seed, every=1):
 class Small(gymnasium.Wrapper):
     """Renders one picture of `every`, at that part of its size; in between the last one stands."""
 
-    def __init__(self, env, every):
+    def __init__(self, env: gymnasium.Env, every: int) -> None:
         super().__init__(env)
-        self._every, self._pictures, self._picture = every, 0, None
+        self._every, self._pictures = every, 0
+        self._picture: Any = None  # none yet
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """uint8 [H / every, W / every, 3]."""
         if self._pictures % self._every == 0:
             self._picture = self.env.render()[:: self._every, :: self._every]
@@ -166,7 +186,7 @@ class Small(gymnasium.Wrapper):
         return self._picture
 
 
-def cells(size):
+def cells(size: int) -> View:
     """A `Stage.view` for a `shared.games.env.GameEnv` whose pictures have square cells, `size` pixels wide."""
 
     def view(env):
@@ -176,7 +196,9 @@ def cells(size):
     return view
 
 
-def record(path, env, policy, *, episodes, fps, seed):
+def record(
+    path: str | Path, env: gymnasium.Env, policy: Policy, *, episodes: int, fps: float, seed: int
+) -> list[Episode]:
     """Record games as an animation, `.gif` or `.mp4` by the name's end; written whole or not at all.
 
     Args:
@@ -193,18 +215,18 @@ def record(path, env, policy, *, episodes, fps, seed):
     Raises `UserError` for another ending of the name, or when the file cannot be written.
     """
     check_recording(path)
-    played = []
+    played: list[Episode] = []
     data = ENCODERS[Path(path).suffix.lower()](_frames(env, policy, episodes, seed, played), fps)
     files.write_bytes(path, data)
     return played
 
 
-def animation(env, policy, *, episodes, fps, seed):
+def animation(env: gymnasium.Env, policy: Policy, *, episodes: int, fps: float, seed: int) -> bytes:
     """The bytes of the GIF that `record` would write."""
     return _gif(_frames(env, policy, episodes, seed, []), fps)
 
 
-def check_recording(path):
+def check_recording(path: str | Path) -> None:
     """Raise the `UserError` of `record`, as far as it can be known before a game is played."""
     if Path(path).suffix.lower() not in ENCODERS:
         raise UserError(f"{path}: unknown kind of animation; give a name that ends in {GIF} or {MP4}")
@@ -226,8 +248,6 @@ def _frames(env, policy, episodes, seed, played):
 
 def _gif(frames, fps):
     """The bytes of a GIF that repeats for ever. A picture equal to the one before only makes that one last longer."""
-    from PIL import Image
-
     ticks = max(GIF_SHORTEST, round(1 / fps / GIF_TICK))
     last = max(ticks, round(HOLD_SECONDS / GIF_TICK))
 
@@ -245,8 +265,6 @@ def _gif(frames, fps):
 
 def _mp4(frames, fps):
     """The bytes of an H.264 video that browsers play: even sides, 4:2:0 colours, its index in front."""
-    import imageio
-
     options = {
         "codec": "libx264",
         "pixelformat": "yuv420p",

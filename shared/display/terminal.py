@@ -10,14 +10,26 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any, Self
 
+import numpy as np
+
+from shared.late import late
 from shared.pace import Pace
+
+blessed = late("blessed")
 
 HALF_BLOCK = "▀"  # upper half in the foreground colour, lower half in the background colour
 UNKNOWN_SIZE = (80, 24)  # columns and rows of a window that reports 0 (a serial line, some containers)
 QUERY_SECONDS = "0.1"  # blessed asks a terminal two questions; the default patience is 5 s for each
 POLL_SECONDS = 0.1  # how often a wait for a key looks for Ctrl-Z
 LEAVING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")  # end the program; each system has some of them
+GONE: tuple[type[Exception], ...] = (OSError,)  # what setting the mode of a terminal raises that is no longer there
+with contextlib.suppress(ImportError):  # Windows has no such module
+    import termios
+
+    GONE += (termios.error,)
 
 
 class Screen:
@@ -39,19 +51,20 @@ class Screen:
             every picture cell is one row high and two characters wide, which is about square.
     """
 
-    def __init__(self, fps=10.0, half_blocks=False):
+    def __init__(self, fps: float = 10.0, half_blocks: bool = False) -> None:
         self.pace = Pace(fps)
         self.half_blocks = half_blocks
         self.on_terminal = _is_terminal(sys.stdout)  # a person may be watching: keep the pace
         # A person may be watching and typing, on a terminal that can move its cursor.
         self.interactive = self.on_terminal and _is_terminal(sys.stdin) and _moves_cursor()
-        self._size_drawn = None  # the window's size at the last frame; None: something else stands on the screen
+        # The window's size at the last frame; None: something else stands on the screen.
+        self._size_drawn: tuple[int, int] | None = None
         self._taken = False  # the window is ours
-        self._handlers = {}  # signal -> who had it before
-        self._leaving = None  # the signal that wants the program to end
+        self._handlers: dict[int, Any] = {}  # signal -> who had it before
+        self._leaving: int | None = None  # the signal that wants the program to end
         self._stopping = False  # Ctrl-Z was pressed
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if not self.interactive:
             self.pace.restart()
             return self
@@ -60,7 +73,7 @@ class Screen:
             self._terminal = _open_terminal()
             self._colours = self._terminal.number_of_colors >= 8 and not os.environ.get("NO_COLOR")
             self._glyphs = _can_show(HALF_BLOCK)
-            self._sequences = {}  # colour -> escape sequence
+            self._sequences: dict[tuple[int, ...], str] = {}  # colour -> escape sequence
             self._take()
             self._leave_if_asked()
         except BaseException:
@@ -77,7 +90,7 @@ class Screen:
         if error[0] is None:
             self._leave_if_asked()
 
-    def show(self, lines=(), picture=None, caption=()):
+    def show(self, lines: Sequence[str] = (), picture: np.ndarray | None = None, caption: Sequence[str] = ()) -> bool:
         """Draw one frame, at once; `wait` then keeps the pace.
 
         Args:
@@ -106,7 +119,7 @@ class Screen:
         self._draw(frame, (columns, rows))
         return fits
 
-    def wait(self):
+    def wait(self) -> list[str]:
         """Wait until the next frame is due; return the keys pressed meanwhile, oldest first.
 
         A key is its character, or blessed's name for it (`"KEY_LEFT"`). Without a terminal to type on there are none,
@@ -121,7 +134,7 @@ class Screen:
         self.pace.advance()
         return keys
 
-    def key(self, timeout=None):
+    def key(self, timeout: float | None = None) -> str | None:
         """The next key, or None when `timeout` seconds (None: for ever) pass without one or nobody can type."""
         if not self.interactive:
             return None
@@ -208,7 +221,7 @@ class Screen:
                 while terminal.inkey(timeout=0, esc_delay=0):  # keys meant for the game are not for the shell
                     pass
         finally:
-            with contextlib.suppress(OSError, *_termios_errors()):
+            with contextlib.suppress(*GONE):
                 self._typing.__exit__(None, None, None)
 
     def _take_signals(self):
@@ -287,15 +300,6 @@ def _can_show(glyph):
     return True
 
 
-def _termios_errors():
-    """What setting a terminal's mode raises when it is gone, where there is such a thing."""
-    try:
-        import termios
-    except ImportError:
-        return ()
-    return (termios.error,)
-
-
 def _open_terminal():
     """The terminal as blessed knows it, without its long waits, and able to move the cursor under `NO_COLOR`.
 
@@ -303,8 +307,6 @@ def _open_terminal():
     It takes `NO_COLOR` for "no escape codes at all"; the standard (no-color.org) asks for no colours only.
     """
     os.environ.setdefault("BLESSED_QUERY_TIMEOUT_SECONDS", QUERY_SECONDS)
-    import blessed
-
     no_color = os.environ.pop("NO_COLOR", None)
     try:
         return blessed.Terminal()

@@ -1,10 +1,13 @@
 """How an environment that nobody has dressed up is shown: its own picture as cells, and its actions as keys."""
 
 import shutil
+from collections.abc import Sequence
 
+import gymnasium
 import numpy as np
 
 from shared.display.playback import Keyboard, Stage
+from shared.rollouts.trace import Episode
 
 COLUMNS, ROWS = 78, 40  # coloured cells at most; two rows of them stand in one line of text
 BRIGHTNESS = np.array(list(" .:-=+*#%@"))
@@ -26,13 +29,13 @@ def any_stage() -> Stage:
     )
 
 
-def tally(played):
+def tally(played: Sequence[Episode]) -> str:
     """The returns of some `Episode`s, and their mean, as one line."""
     scores = [episode.score for episode in played]
     return f"returns: {', '.join(f'{score:.1f}' for score in scores)}; mean {np.mean(scores):.1f}"
 
 
-def view(env):
+def view(env: gymnasium.Env) -> tuple[list[str], np.ndarray]:
     """The environment's picture as text and as coloured cells, as large as the window lets it be."""
     window = shutil.get_terminal_size((COLUMNS + 2, ROWS // 2 + 4))
     cells = shrunk(env.render(), min(2 * (window.lines - 4), 2 * ROWS), min(window.columns - 2, 2 * COLUMNS))
@@ -40,7 +43,7 @@ def view(env):
     return ["".join(line) for line in BRIGHTNESS[(grey * len(BRIGHTNESS)).astype(int)]], cells
 
 
-def shrunk(picture, rows, columns):
+def shrunk(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """A picture of at most so many cells, each the mean of what it covers: uint8 [H, W, 3], in the same proportions."""
     height, width = picture.shape[:2]
     scale = max(1.0, height / max(1, rows), width / max(1, columns))

@@ -10,7 +10,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ UNFIT = (
 )
 
 
-def save(run_path: str | os.PathLike[str], number: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write a checkpoint.
 
     Args:
@@ -44,7 +44,8 @@ def save(run_path: str | os.PathLike[str], number: int, arrays: dict[str, np.nda
     folder = Path(run_path) / FOLDER
     place, beside = folder / f"{number:012d}", folder / BESIDE
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    columns: dict[str, Any] = dict(arrays)
+    np.savez(buffer, **columns)
     data = buffer.getvalue()
     try:
         _remove_one(beside)
@@ -61,8 +62,8 @@ def save(run_path: str | os.PathLike[str], number: int, arrays: dict[str, np.nda
 
 
 def load(
-    run_path: str | os.PathLike[str],
-    like: dict[str, np.ndarray] | None = None,
+    run_path: Path,
+    like: Mapping[str, np.ndarray] | None = None,
     restore: Callable[[dict[str, np.ndarray], dict[str, Any]], Any] = lambda arrays, manifest: (arrays, manifest),
 ) -> Any:
     """Go back to the newest checkpoint that verifies; warns where a newer one does not.
@@ -85,7 +86,7 @@ def load(
     raise UserError(f"{run_path}: has no checkpoint to go on from; start again with --overwrite, or give another --out")
 
 
-def remove(run_path: str | os.PathLike[str]) -> None:
+def remove(run_path: Path) -> None:
     """Remove all checkpoints of a run, and nothing else. A file that is not of a checkpoint stays, with its folder."""
     folder = Path(run_path) / FOLDER
     if not folder.is_symlink():

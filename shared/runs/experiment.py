@@ -1,16 +1,19 @@
 """What the commands need to know of one experiment: a game, its settings, its network and how it is judged."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+import gymnasium
 import numpy as np
 
 from shared.dqn.settings import Settings
 from shared.errors import UserError
+from shared.games.contract import Game
 from shared.late import late, load
 from shared.names import LEARNERS, LOSSES, OPTIMIZERS
 from shared.options import flag
+from shared.runs.trainer import Trainer
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
@@ -32,6 +35,36 @@ MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
 WIN_RATE = Figure("win rate", lambda scores: np.mean(scores > 0), "{:.0%}")
 
 
+class AnySettings(Protocol):
+    """What the settings of every experiment say: a frozen dataclass of options (`shared.options`)."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def seed(self) -> int:
+        """Every random number of the run comes from it."""
+
+    @property
+    def num_envs(self) -> int:
+        """Games played side by side."""
+
+    @property
+    def steps(self) -> int | None:
+        """Environment steps after which training ends, or None."""
+
+    @property
+    def episodes(self) -> int | None:
+        """Whole games after which training ends, or None."""
+
+    @property
+    def discount(self) -> float:
+        """Value of a reward one step later."""
+
+    @property
+    def time_limit(self) -> int | None:
+        """Environment steps after which a game is cut, or None."""
+
+
 class Spaces(NamedTuple):
     """What a network has to fit."""
 
@@ -41,67 +74,72 @@ class Spaces(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One game that is learned. Subclasses fill in the methods; nothing here imports Keras until it is called."""
+    """One game that is learned. Subclasses fill in the methods; nothing here imports Keras until it is called.
 
-    method = "a DQN"  # what learns it
+    Where `settings` are of any type, a subclass names the class of its own; networks are Keras models.
+    """
+
+    method: ClassVar[str] = "a DQN"  # what learns it
     engines: ClassVar[tuple[str, ...]] = ("compiled", "readable")  # its loops; the first one is the default
     fixed: ClassVar[tuple[str, ...]] = ()  # names of settings that mean nothing to it, and have no flag
-    panels = None  # the charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones
-    figure = MEAN_SCORE  # what a person watches while it trains
+    # The charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones.
+    panels: ClassVar[tuple[Any, ...] | None] = None
+    figure: ClassVar[Figure] = MEAN_SCORE  # what a person watches while it trains
     draws_actions: ClassVar[bool] = False  # whether its networks put out chances, from which actions can be drawn
-    largest_reward = 1.0  # of one step, up or down: values far beyond what it can add up to are a sign of divergence
+    # Of one step, up or down: values far beyond what it can add up to are a sign of divergence.
+    largest_reward: ClassVar[float] = 1.0
 
     name: str  # of the game, as --game has it
     title: str  # one line for --help
-    presets: dict[str, Settings]  # the first one is the default
+    presets: Mapping[str, AnySettings]  # the first one is the default
     weights_name: str = "game_weights.h5"
     unit: str = "games"
 
     @property
-    def first_settings(self):
+    def first_settings(self) -> Any:
         """The settings of its first preset."""
         return next(iter(self.presets.values()))
 
     @property
-    def settings_class(self):
+    def settings_class(self) -> type[Any]:
         """The dataclass of its settings."""
         return type(self.first_settings)
 
-    def game(self, settings):
+    def game(self, settings: Any) -> Game:
         """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
 
-    def spaces(self, settings):
+    def spaces(self, settings: Any) -> Spaces:
         """What its networks take and give (`Spaces`)."""
         game = self.game(settings)
         return Spaces(tuple(game.observation_shape), game.num_actions)
 
-    def env(self, settings, **options):
+    def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The game as a Gymnasium environment; `options`, such as `max_episode_steps`, go to `gymnasium.make`."""
         raise NotImplementedError
 
-    def network(self, settings, outputs):
+    def network(self, settings: Any, outputs: int) -> Any:
         """A new network from observations to `outputs` numbers for the learner, its weights from `settings.seed`."""
         raise NotImplementedError
 
-    def model(self, settings):
+    def model(self, settings: Any) -> Any:
         """A new Q-network, from observations to action values, its weights from `settings.seed`."""
         learner, num_actions = self.learner(settings), self.spaces(settings).num_actions
         return learner.head(self.network(settings, learner.outputs(num_actions)), num_actions)
 
-    def evaluate(self, model, settings, episodes, seed):
+    def evaluate(self, model: Any, settings: Any, episodes: int, seed: int) -> dict[str, Any]:
         """Play greedily. Returns a dict with at least `mean_score`, `ci95` and `episodes`."""
         raise NotImplementedError
 
-    def describe(self, result):
+    def describe(self, result: dict[str, Any]) -> str:
         """What `evaluate` found, as a line or more for people."""
         raise NotImplementedError
 
-    def stage(self):
+    def stage(self) -> Any:
         """How it is shown and played by a person (`shared.display.playback.Stage`); None: as any environment is."""
-        return
+        return None
 
-    def policy(self, model, sampled, seed):
+    def policy(self, model: Any, sampled: bool, seed: int) -> Callable[[np.ndarray], int]:
         """Who plays when a trained agent is shown: observation -> action, the one of highest value.
 
         Args:
@@ -111,15 +149,15 @@ class Experiment:
         """
         return greedy.greedy_policy(model)
 
-    def trainer(self, settings, engine):
+    def trainer(self, settings: Any, engine: str) -> Trainer:
         """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
         return self.engine(settings) if engine == "compiled" else self.loop(settings)
 
-    def learner(self, settings):
+    def learner(self, settings: Settings) -> Any:
         """What is learned (`shared.dqn.learners.Learner`)."""
         return load(LEARNERS, settings.learner)(settings)
 
-    def optimizer(self, settings):
+    def optimizer(self, settings: Settings) -> Any:
         """The Keras optimizer that the settings name."""
         rate = settings.learning_rate
         if settings.learning_rate_decay:
@@ -131,13 +169,13 @@ class Experiment:
                 rate = keras.optimizers.schedules.PolynomialDecay(rate, updates, end)
         return load(OPTIMIZERS, settings.optimizer)(rate)
 
-    def engine(self, settings):
+    def engine(self, settings: Any) -> Trainer:
         """The compiled loop for these settings."""
         return engine.Engine(
             self.game(settings), self.model(settings), self.optimizer(settings), self.learner(settings), settings
         )
 
-    def loop(self, settings):
+    def loop(self, settings: Settings) -> Trainer:
         """The readable loop for these settings: `shared.dqn.agent.Agent` in the Gymnasium environment.
 
         Raises:

@@ -14,13 +14,18 @@ import errno
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from shared import files
 from shared.errors import UserError, warn
+from shared.late import late
 from shared.runs import checkpoint
+
+filelock = late("filelock")
 
 ROOT = Path("runs")
 CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
@@ -30,13 +35,13 @@ CURVE, ARCHITECTURE, WHOLE_MODEL = "curve.png", "model.yaml", "model.keras"
 class Run:
     """An open run folder; only one process at a time holds it."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._lock = None
-        self._made = []  # the folders that were made for it, the innermost first
+        self._lock: Any = None  # a `filelock.FileLock`, once it is taken
+        self._made: list[Path] = []  # the folders that were made for it, the innermost first
 
     @classmethod
-    def claim(cls, path: str | os.PathLike[str], overwrite: bool = False) -> "Run":
+    def claim(cls, path: str | Path, overwrite: bool = False) -> Self:
         """Make sure that a new run can go into a folder; nothing that is there is touched before `begin`.
 
         Args:
@@ -60,7 +65,7 @@ class Run:
             raise files.user_error(path, error) from None
         return run
 
-    def begin(self, config: dict[str, Any], weights_name: str) -> None:
+    def begin(self, config: Mapping[str, Any], weights_name: str) -> None:
         """Start the run in a folder that was claimed: what an earlier one left is removed, `config.json` is written.
 
         Args:
@@ -87,7 +92,7 @@ class Run:
         self._lock.release()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "Run":
+    def open(cls, path: str | Path) -> Self:
         """Open a run that was begun before, to go on with it.
 
         Raises:
@@ -115,7 +120,7 @@ class Run:
         """The JSON object in `config.json`; what it says may be anything."""
         return self._read_json(CONFIG)
 
-    def read_summary(self) -> dict[str, float | None]:
+    def read_summary(self) -> dict[str, Any]:
         """What `summary.json` says: a dict of numbers, and None for what nobody knows."""
         summary = self._read_json(SUMMARY)
         known = all(isinstance(summary.get(name), (int, float)) for name in ("mean_score", "steps", "seconds"))
@@ -134,11 +139,11 @@ class Run:
             raise UserError(f"{path}: not of a run; give the folder of a run")
         return held
 
-    def write_json(self, name: str, value: dict[str, Any]) -> None:
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON object as a file of the run."""
         files.write_json(self.path / name, value)
 
-    def add_metrics(self, row: dict[str, Any]) -> None:
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Append one row (a dict) to `metrics.csv`; the first row names the columns.
 
         Raises:
@@ -214,23 +219,21 @@ class Run:
             warn(f"{path}: {damaged} rows are damaged and left out")
         return rows
 
-    def save(self, number, arrays, facts):
+    def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Write a checkpoint (`shared.runs.checkpoint.save`)."""
         checkpoint.save(self.path, number, arrays, facts)
 
-    def finish(self, summary):
+    def finish(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json` and remove the checkpoints."""
         self.write_json(SUMMARY, summary)
         with contextlib.suppress(OSError):
             checkpoint.remove(self.path)
 
     def _take_lock(self):
-        from filelock import FileLock, Timeout
-
-        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
+        self._lock = filelock.FileLock(self.path / LOCK, timeout=0, thread_local=False)
         try:
             self._lock.acquire()
-        except Timeout:
+        except filelock.Timeout:
             raise UserError(
                 f"{self.path}: another process is training here; wait for it or give another --out"
             ) from None
@@ -281,7 +284,10 @@ def new_folder(experiment: str, label: str) -> Path:
 
 
 def latest_run(
-    experiment: str, finished: bool = True, root: Path = ROOT, wanted: Callable[[Run], Any] = lambda run: True
+    experiment: str,
+    finished: bool = True,
+    root: str | Path = ROOT,
+    wanted: Callable[[Run], Any] = lambda run: True,
 ) -> Path | None:
     """The folder of the newest run of an experiment, or None.
 

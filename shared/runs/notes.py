@@ -1,6 +1,8 @@
 """What a training leaves in memory, where nothing is to be kept on disk."""
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,12 @@ import numpy as np
 class Notes:
     """Stands in for a `shared.runs.folder.Run`: the rows of metrics stay in memory, and there are no checkpoints."""
 
-    path = None
+    path: Path | None = None
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, float]] = []
 
-    def add_metrics(self, row: dict[str, Any]) -> None:
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Keep one row."""
         self.rows.append({name: float(value) for name, value in row.items()})
 
@@ -22,7 +24,7 @@ class Notes:
         """Nothing is on disk."""
         return 0
 
-    def save(self, number: int, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+    def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Nothing is kept."""
 
 

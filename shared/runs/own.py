@@ -15,13 +15,10 @@ from shared.late import late
 from shared.options import option
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
+from shared.runs.trainer import Trainer
 
-networks, greedy, collector = (
-    late("shared.nn.networks"),
-    late("shared.rollouts.greedy"),
-    late("shared.rollouts.collector"),
-)
-env_loop = late("shared.dqn.env_loop")
+networks, greedy = late("shared.nn.networks"), late("shared.rollouts.greedy")
+collector, env_loop = late("shared.rollouts.collector"), late("shared.dqn.env_loop")
 
 
 def scores_as_text(result: dict[str, Any]) -> str:
@@ -102,7 +99,7 @@ class EnvExperiment(Experiment):
 
     engines: ClassVar[tuple[str, ...]] = ("vector", "readable")
     unit: str = "episodes"
-    largest_reward = float("inf")  # nobody knows
+    largest_reward: ClassVar[float] = float("inf")  # nobody knows
 
     def env(self, settings: Settings, **options: Any) -> gymnasium.Env:
         """The environment; what is observed is a Box, whatever it was."""
@@ -116,7 +113,7 @@ class EnvExperiment(Experiment):
         env = self.env(settings)
         return Spaces(env.observation_space.shape, int(env.action_space.n))
 
-    def network(self, settings: Any, outputs: int) -> Any:
+    def network(self, settings: EnvSettings, outputs: int) -> Any:
         """Dense layers for a vector, convolutions before them for a picture."""
         env = self.env(settings)
         shape, bytes_ = env.observation_space.shape, env.observation_space.dtype == np.uint8
@@ -124,7 +121,7 @@ class EnvExperiment(Experiment):
             shape, outputs, settings.hidden, settings.seed, activation=settings.activation, of_bytes=bytes_
         )
 
-    def trainer(self, settings: Settings, engine: str) -> Any:
+    def trainer(self, settings: Settings, engine: str) -> Trainer:
         """Many environments side by side, or the loop to read."""
         if engine == "readable":
             return self.loop(settings)
@@ -144,7 +141,7 @@ class EnvExperiment(Experiment):
         limit = None if env.spec.max_episode_steps else settings.time_limit or 10_000
         options = {} if limit is None else {"max_episode_steps": limit}
         players = collector.Collector(lambda: self.env(settings, **options), min(episodes, 100))
-        played = []
+        played: list[Any] = []  # `shared.rollouts.collector.Trajectory`s
         while len(played) < episodes:
             played += players.collect(greedy.greedy_choice(model, len(players.envs)), [seed, len(played)])
         players.close()

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,10 +28,10 @@ class TrainingProgress:
         done: episodes played before (a resumed run).
     """
 
-    def __init__(self, total, unit, done=0):
+    def __init__(self, total: int, unit: str, done: int = 0) -> None:
         self.total, self.unit = total, unit
         self._console = _Console(highlight=False)
-        self._bar = None
+        self._bar: Progress | None = None
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._bar = Progress(
                 TextColumn(unit),
@@ -54,7 +55,7 @@ class TrainingProgress:
         if self._bar:
             self._bar.stop()
 
-    def update(self, done, figures):
+    def update(self, done: int, figures: Mapping[str, str]) -> None:
         """Show that `done` episodes are over, and a dict of figures already turned into text."""
         rate = (done - self._done_before) / max(time.monotonic() - self._began, 1e-9)
         figures = {f"{self.unit}/s": f"{rate:,.0f}", **figures}
@@ -65,7 +66,7 @@ class TrainingProgress:
             self._printed = done * LINES // self.total
             print(f"{self.unit} {done}/{self.total}  {text}", flush=True)
 
-    def say(self, line):
+    def say(self, line: str) -> None:
         """Print a line that stays, above the bar."""
         self._console.print(line, soft_wrap=True, markup=False)
 
@@ -79,8 +80,8 @@ class Silence:
     def __exit__(self, *_):
         pass
 
-    def update(self, done, figures):
+    def update(self, done: int, figures: Mapping[str, str]) -> None:
         """Nothing."""
 
-    def say(self, line):
+    def say(self, line: str) -> None:
         """Nothing."""

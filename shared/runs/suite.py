@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.resources
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Suite:
     """
 
     package: str
-    experiments: dict[str, Experiment]
+    experiments: Mapping[str, Experiment]
     flag: str = "--game"
     make: Callable[[str], Experiment] | None = None
     known: Callable[[str], bool] = lambda name: False

@@ -1,5 +1,7 @@
 """The contract between what trains and what keeps the run."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,5 +42,22 @@ class Trainer(Protocol):
     def snapshot(self, state: Any) -> dict[str, np.ndarray]:
         """The whole of training as arrays by name."""
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> Any:
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """Go back to where `snapshot` was taken; returns the state."""
+
+
+class Record(Protocol):
+    """What keeps a run while it is trained: `shared.runs.folder.Run` on disk, `shared.runs.notes.Notes` in memory."""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the run, or None."""
+
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
+        """Keep one row of metrics: numbers by name."""
+
+    def sync_metrics(self) -> int:
+        """Wait until the disk has the metrics; returns their size in bytes."""
+
+    def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        """Keep a checkpoint (`shared.runs.checkpoint.save`)."""

@@ -20,8 +20,10 @@ from shared.nn.backend import execution_facts
 from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
 from shared.runs import checkpoint
-from shared.runs.experiment import MEAN_SCORE
+from shared.runs.experiment import MEAN_SCORE, AnySettings, Figure
+from shared.runs.folder import Run
 from shared.runs.progress import Silence, TrainingProgress
+from shared.runs.trainer import Record, Trainer
 
 CHECKPOINT_SECONDS = 10.0  # between checkpoints, at least
 SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large replay memory takes seconds to write
@@ -46,7 +48,7 @@ class Stopped(Exception):
     `status` is the exit status that says so, `outcome` what training had come to.
     """
 
-    def __init__(self, status, outcome):
+    def __init__(self, status: int, outcome: Outcome) -> None:
         super().__init__(status)
         self.status, self.outcome = status, outcome
 
@@ -61,7 +63,7 @@ class Facts:
     metrics_size: int = option(0, "bytes of metrics.csv", low=0, high=2**63)
     execution: dict = dataclasses.field(default_factory=dict)  # of `shared.nn.backend.execution_facts`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
 
@@ -136,17 +138,26 @@ class _Signals:
                     os._exit(SIGNALS[number[0]])
 
 
-def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_reward=1.0, resume=False, show=True):
+def train(
+    trainer: Trainer,
+    run: Record,
+    settings: AnySettings,
+    unit: str = "games",
+    figure: Figure = MEAN_SCORE,
+    largest_reward: float = 1.0,
+    resume: bool = False,
+    show: bool = True,
+) -> Outcome:
     """Train to the end of `settings`, reporting and saving on the way.
 
     Args:
-        trainer: what trains (`shared.runs.trainer.Trainer`).
+        trainer: what trains.
         run: an open `shared.runs.folder.Run`, or `shared.runs.notes.Notes`.
-        settings: a `shared.dqn.settings.Settings`.
+        settings: of the experiment.
         unit: what an episode is called.
         figure: what a person watches.
         largest_reward: largest |reward| of one step, to notice values that have run away.
-        resume: go on from the run's newest checkpoint.
+        resume: go on from the newest checkpoint of a `Run`.
         show: how far training is.
 
     Returns an `Outcome`. The trained model is `trainer.export()`.
@@ -157,6 +168,7 @@ def train(trainer, run, settings, unit="games", figure=MEAN_SCORE, largest_rewar
     """
     state, scores, spent = trainer.start(), np.zeros(0, np.float32), 0.0
     if resume:
+        assert isinstance(run, Run)
         state, scores, facts = _go_on(trainer, run, state)
         spent = facts.seconds
     began = time.monotonic() - spent
