@@ -12,6 +12,7 @@ FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
 FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}]
 GROUND = {
+    "arrays",
     "errors",
     "files",
     "late",

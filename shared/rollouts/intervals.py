@@ -41,7 +41,7 @@ def plus_minus(mean: float, ci95: float | None, spec: str) -> str:
     return f"{mean:{spec}}{interval}"
 
 
-def interquartile_mean(values):
+def interquartile_mean(values: ArrayLike) -> np.ndarray | np.floating:
     """The mean of the middle half: over the last axis, without its lowest and its highest quarter.
 
     What a typical run reaches: one run that failed moves it less than it does a mean, one that was lucky less than a
