@@ -37,7 +37,8 @@ REMEDIES = {
 
 def user_error(path: str | Path, error: OSError) -> UserError:
     """The `UserError` that tells a person what an `OSError` at `path` means and what to do about it."""
-    remedy = REMEDIES.get(error.errno, f"{error.strerror or error}; check the path and the disk")
+    unknown = f"{error.strerror or error}; check the path and the disk"
+    remedy = unknown if error.errno is None else REMEDIES.get(error.errno, unknown)
     return UserError(f"{path}: {remedy}")
 
 
