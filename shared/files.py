@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,19 @@ REMEDIES = {
 }
 
 
-def user_error(path, error):
+def user_error(path: str | Path, error: OSError) -> UserError:
     """The `UserError` that tells a person what an `OSError` at `path` means and what to do about it."""
-    remedy = REMEDIES.get(error.errno, f"{error.strerror or error}; check the path and the disk")
+    unknown = f"{error.strerror or error}; check the path and the disk"
+    remedy = unknown if error.errno is None else REMEDIES.get(error.errno, unknown)
     return UserError(f"{path}: {remedy}")
 
 
-def sha256(data):
+def sha256(data: bytes) -> str:
     """The SHA-256 of some bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
-def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
+def read_bytes(path: str | Path, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes (links are followed).
 
     Everything is judged on one open descriptor, so that the file that was checked is the file that is read. A pipe or
@@ -74,7 +75,7 @@ def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     return data
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(path: str | Path) -> Any:
     """What a JSON file of at most `JSON_LIMIT` bytes and `JSON_DEPTH` levels holds.
 
     Raises `UserError` when it cannot be read or is no such file.
@@ -114,17 +115,17 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: str | Path, value: Any) -> None:
     """Write a JSON file for people too; see `json_text` and `write_together`."""
     write_bytes(path, (json_text(value, indent=2) + "\n").encode())
 
 
-def write_bytes(path, data):
+def write_bytes(path: str | Path, data: bytes) -> None:
     """Write one file, whole or not at all; see `write_together`."""
     write_together({path: data})
 
 
-def write_together(contents):
+def write_together(contents: Mapping[str | Path, bytes]) -> None:
     """Write several files; each appears whole or not at all.
 
     Every file is first written beside its place and forced to the disk; only when all of them are there are they
@@ -159,7 +160,7 @@ def write_together(contents):
                 temporary.unlink()
 
 
-def check_place(path):
+def check_place(path: str | Path) -> None:
     """Raise the `UserError` that `write_bytes` would raise, as far as it is known before writing."""
     try:
         place = Path(os.path.realpath(path))
@@ -170,13 +171,13 @@ def check_place(path):
         raise user_error(path, error) from None
 
 
-def refuse_existing(path: str | os.PathLike[str], remedy: str) -> None:
+def refuse_existing(path: str | Path, remedy: str) -> None:
     """Raise `UserError` where there is something at a path that nobody named; `remedy` says what to do about it."""
     if os.path.lexists(path):
         raise UserError(f"{path}: is there already; {remedy}")
 
 
-def remove_written(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+def remove_written(folder: str | Path, names: Iterable[str]) -> None:
     """Remove the files in a folder that go by the given names, in this order, or were never finished; nothing else."""
     folder = Path(folder)
     unfinished = [path.name for path in folder.iterdir() if TEMPORARY.fullmatch(path.name)]
@@ -203,7 +204,7 @@ def _write_through(path, data):
         os.fsync(file.fileno())
 
 
-def sync_directory(folder):
+def sync_directory(folder: str | Path) -> None:
     """Make a rename last through a power cut. Windows has no such call and orders renames itself."""
     if os.name != "posix":
         return

@@ -21,7 +21,7 @@ def late(name: str) -> Any:
     return _Late(name)
 
 
-def load(names: dict, name: str) -> Any:
+def load(names: dict[str, Any], name: str) -> Any:
     """What a table of names says of one of them: the thing itself, or `"module:attribute"`, imported now."""
     found = names[name]
     if isinstance(found, str):

@@ -9,6 +9,9 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from shared.errors import UserError
 
@@ -17,7 +20,26 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 SEVERAL = {int: "whole numbers", float: "numbers", str: "words"}
 
 
-def option(default, meaning, *, low=None, high=None, choices=None, most=None, group="", was=""):
+class Dataclass(Protocol):
+    """An instance of any dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+AnySettings = TypeVar("AnySettings", bound=Dataclass)
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Collection[str] | None = None,
+    most: int | None = None,
+    group: str = "",
+    was: str = "",
+) -> Any:
     """A field of a settings dataclass.
 
     Args:
@@ -33,13 +55,13 @@ def option(default, meaning, *, low=None, high=None, choices=None, most=None, gr
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def flag(name):
+def flag(name: str) -> str:
     """How a field is called on the command line: `batch_size` is `--batch-size`."""
     return "--" + name.replace("_", "-")
 
 
 @functools.cache
-def value_types(settings_class):
+def value_types(settings_class: type) -> dict[str, tuple[type, bool, bool]]:
     """For each field its name and `(type of one value, whether it holds several, whether it may be None)`.
 
     The annotations may be `int`, `float`, `bool`, `str`, `dict`, `tuple[int, ...]` and so on, and `int | None`.
@@ -53,7 +75,7 @@ def value_types(settings_class):
     return found
 
 
-def check_limits(settings):
+def check_limits(settings: Dataclass) -> None:
     """Raise `UserError` naming the first field whose value is not of its type or lies outside its limits."""
     for field in dataclasses.fields(settings):
         kind, several, optional = value_types(type(settings))[field.name]
@@ -88,7 +110,7 @@ def _check_value(field, kind, value):
         raise UserError(f"{where}: out of range; give a value {limits}")
 
 
-def from_json(settings_class, values, where):
+def from_json(settings_class: type[AnySettings], values: dict[str, Any], where: str | Path) -> AnySettings:
     """An instance of a settings class from what `json.loads` gives back of `dataclasses.asdict` of one.
 
     A setting that is missing was not there yet when the file was written, and has its default.

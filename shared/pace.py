@@ -13,21 +13,21 @@ class Pace:
         fps: frames per second, above 0.
     """
 
-    def __init__(self, fps):
+    def __init__(self, fps: float) -> None:
         if not fps > 0:
             raise ValueError(f"fps={fps!r}: must be above 0")
         self.period = 1.0 / fps  # seconds
         self.restart()
 
-    def restart(self):
+    def restart(self) -> None:
         """A frame begins now."""
         self._due = time.monotonic() + self.period
 
-    def left(self):
+    def left(self) -> float:
         """Seconds until the present frame is over; 0 when its time is up."""
         return max(0.0, self._due - time.monotonic())
 
-    def advance(self):
+    def advance(self) -> None:
         """The present frame is over: the next one begins."""
         if time.monotonic() - self._due < self.period:
             self._due += self.period

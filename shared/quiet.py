@@ -9,10 +9,11 @@ import importlib.abc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without_native_messages():
+def without_native_messages() -> Iterator[None]:
     """Hide what native code writes on stderr."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
@@ -62,7 +63,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def install():
+def install() -> None:
     """Quieten the import of TensorFlow that is to come."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

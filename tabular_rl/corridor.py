@@ -24,11 +24,11 @@ class Config:
 
     discount: float = option(0.9, "value of a reward one step later, gamma", low=0.0, high=1.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
 
-def walk(q, action, discount, penalty=0.0):
+def walk(q: np.ndarray, action: int, discount: float, penalty: float = 0.0) -> None:
     """Go from the start to one end and learn on the way.
 
     Args:
@@ -51,7 +51,7 @@ def _show(title, q):
         print(f"  {name} " + " ".join(f"{value:6.3f}" for value in q[:, action]))
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("tabular_rl.corridor", "Watch values walk back through a corridor, one cell with each pass.")
     parser.add_settings(Config())

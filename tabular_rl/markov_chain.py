@@ -26,11 +26,11 @@ class Config:
     walks: int = option(10, "how many", low=1)
     seed: int = option(42, "every random number comes from it; 42 is the tutorial's", low=0, high=2**32 - 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
 
-def walk(random, start=START, max_steps=MAX_STEPS):
+def walk(random: np.random.RandomState, start: int = START, max_steps: int = MAX_STEPS) -> list[int]:
     """The states visited from `start` until the terminal one, or `max_steps` of them: a list of int.
 
     Args:
@@ -44,7 +44,7 @@ def walk(random, start=START, max_steps=MAX_STEPS):
     return states
 
 
-def expected_visits():
+def expected_visits() -> np.ndarray:
     """How often a walk from state i comes to state j: float64 [3, 3], over the states that are not terminal.
 
     With Q the transitions among these, it is I + Q + Q² + ... = (I - Q)⁻¹, the chain's fundamental matrix (Kemeny and
@@ -54,7 +54,7 @@ def expected_visits():
     return np.linalg.inv(np.eye(TERMINAL) - among)
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("tabular_rl.markov_chain", "Walk through a Markov chain of four states, the last of them terminal.")
     parser.add_settings(Config())

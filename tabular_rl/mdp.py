@@ -5,7 +5,8 @@ Run it: `python -m tabular_rl.mdp`. Q-value iteration knows the chances and rewa
 
 import dataclasses
 import io
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from shared.commands.parser import Parser, command, settings_from
 from shared.options import check_limits, option
 
 # PROBABILITIES[state][action] are the chances of the next states 0, 1, 2; None: the action does not exist there.
-PROBABILITIES = [
+PROBABILITIES: list[list[Any]] = [
     [[0.7, 0.3, 0.0], [1.0, 0.0, 0.0], [0.8, 0.2, 0.0]],
     [[0.0, 1.0, 0.0], None, [0.0, 0.0, 1.0]],
     [None, [0.8, 0.1, 0.1], None],
@@ -39,7 +40,7 @@ class Config:
 
     seed: int = option(42, "Q-learning's random numbers come from it; 42 is the tutorial's", low=0, high=2**32 - 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
 
 
@@ -50,7 +51,7 @@ class Solution(NamedTuple):
     history: np.ndarray  # float64 [n, 3, 3]: the values before each round or step
 
 
-def blank_values():
+def blank_values() -> np.ndarray:
     """0 for each action that exists, -inf for the others: float64 [3, 3]."""
     q = np.full((len(STATES), len(ACTIONS)), -np.inf)
     for state, actions in enumerate(POSSIBLE):
@@ -58,7 +59,7 @@ def blank_values():
     return q
 
 
-def iterate_q_values(discount=DISCOUNT, rounds=ROUNDS):
+def iterate_q_values(discount: float = DISCOUNT, rounds: int = ROUNDS) -> Solution:
     """Q-value iteration (Bellman 1957): Q(s, a) <- Σ_s' T(s, a, s') (R(s, a, s') + γ max_a' Q(s', a')).
 
     Args:
@@ -78,7 +79,13 @@ def iterate_q_values(discount=DISCOUNT, rounds=ROUNDS):
     return Solution(q, np.array(history))
 
 
-def learn_q_values(random, discount=DISCOUNT, steps=STEPS, alpha=ALPHA, alpha_decay=ALPHA_DECAY):
+def learn_q_values(
+    random: np.random.RandomState,
+    discount: float = DISCOUNT,
+    steps: int = STEPS,
+    alpha: float = ALPHA,
+    alpha_decay: float = ALPHA_DECAY,
+) -> Solution:
     """Q-learning (Watkins 1989) from random actions: Q(s, a) <- (1 - α_t) Q(s, a) + α_t (r + γ max_a' Q(s', a')).
 
     Args:
@@ -102,7 +109,7 @@ def learn_q_values(random, discount=DISCOUNT, steps=STEPS, alpha=ALPHA, alpha_de
     return Solution(q, np.array(history))
 
 
-def draw(path, iterated, learned, true_value):
+def draw(path: str | Path, iterated: Solution, learned: Solution, true_value: float) -> None:
     """Two panels of Q(s0, a0) against rounds and steps, with the true value as a dashed line.
 
     Args:
@@ -133,7 +140,7 @@ def draw(path, iterated, learned, true_value):
     files.write_bytes(path, data.getvalue())
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("tabular_rl.mdp", "Solve a small Markov decision process by Q-value iteration and by Q-learning.")
     parser.add_settings(Config())

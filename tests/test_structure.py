@@ -12,6 +12,7 @@ FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
 FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}]
 GROUND = {
+    "arrays",
     "errors",
     "files",
     "late",
@@ -24,6 +25,10 @@ GROUND = {
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python programs: they stand on top
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
+TYPED = (  # folders and files whose public signatures are annotated
+    *("shared/dqn", "shared/games", "shared/model_files", "shared/nn", "shared/rollouts", "tabular_rl"),
+    *(f"shared/{name}.py" for name in sorted(GROUND)),
+)
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
 
 
@@ -90,3 +95,42 @@ def test_nobody_imports_a_command_that_stands_with_what_it_is_about():
 
 def test_every_package_is_looked_at():
     assert len(FILES) > 20
+
+
+def bare_signatures(body, within=""):
+    """The public functions and methods in a module or a class whose arguments or result are not annotated."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from bare_signatures(node.body, f"{within}{node.name}.")
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            given = node.args
+            arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+            bare = any(one and not one.annotation and one.arg not in ("self", "cls") for one in arguments)
+            if (bare or node.returns is None) and (node.name == "__init__" or not node.name.startswith("_")):
+                yield f"{within}{node.name}, line {node.lineno}"
+
+
+@pytest.mark.parametrize("place", TYPED)
+def test_what_is_public_is_annotated(place):
+    files = [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py"))
+    assert files
+    for path in files:
+        assert not list(bare_signatures(ast.parse(path.read_text()).body)), path
+
+
+def test_a_signature_without_types_is_noticed():
+    source = """
+def fine(a: int, *rest: int, **more: int) -> None: ...
+def _private(a): ...
+def no_result(a: int): ...
+def no_argument(a) -> None: ...
+def no_rest(*rest) -> None: ...
+class Thing:
+    def __init__(self, a): ...
+    def __len__(self): ...
+    def method(self, *, a) -> None: ...
+    @classmethod
+    def make(cls) -> None: ...
+"""
+    found = [line.split(",")[0] for line in bare_signatures(ast.parse(source).body)]
+    assert found == ["no_result", "no_argument", "no_rest", "Thing.__init__", "Thing.method"]

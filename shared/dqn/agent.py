@@ -4,6 +4,10 @@
 faster; a test holds the two together, transition by transition and weight by weight.
 """
 
+from pathlib import Path
+
+import gymnasium
+import keras
 import numpy as np
 from keras import ops
 
@@ -33,20 +37,20 @@ class Agent:
 
     def __init__(
         self,
-        env,
-        explore,
-        discount,
-        hidden_size,
-        memory_limit,
+        env: gymnasium.Env,
+        explore: float,
+        discount: float,
+        hidden_size: int | tuple[int, ...],
+        memory_limit: int,
         *,
-        batch_size,
-        optimizer,
-        loss,
-        seed,
-        target_network=None,
-        double=None,
-        model=None,
-    ):
+        batch_size: int,
+        optimizer: keras.optimizers.Optimizer,
+        loss: keras.losses.Loss,
+        seed: int,
+        target_network: str | None = None,
+        double: str | None = None,
+        model: keras.Model | None = None,
+    ) -> None:
         self.explore, self.discount = explore, discount
         self.batch_size, self.memory_limit, self.double = batch_size, memory_limit, double
         self.num_actions = int(env.action_space.n)
@@ -65,7 +69,8 @@ class Agent:
         self.r_t = np.zeros(memory_limit, np.float32)
         self.discount_t = np.zeros(memory_limit, np.float32)
         self.s_t = np.zeros((memory_limit, *shape), dtype)
-        self.best_score, self.best_weights = -np.inf, None  # of the best episode, where `keep_best` is called
+        self.best_score = -np.inf  # of the best episode, where `keep_best` is called
+        self.best_weights: list[np.ndarray] | None = None
 
         self._values_of_one = program(self.model, (1, *shape))
         self._values = self._target_values = program(self.model, (batch_size, *shape))
@@ -75,14 +80,16 @@ class Agent:
         if target_network == "copied":
             self._make_target()
 
-    def choose_action(self, observation):
+    def choose_action(self, observation: np.ndarray) -> int:
         """A random action with chance `explore`, else the one of highest value."""
         explore, choice = self.rng.random(2, dtype=np.float32)
         if explore < self.explore:
             return int(choice * self.num_actions)
         return int(np.argmax(self._values_of_one(observation[None])))
 
-    def remember(self, observation, action, reward, terminated, next_observation):
+    def remember(
+        self, observation: np.ndarray, action: int, reward: float, terminated: bool, next_observation: np.ndarray
+    ) -> None:
         """Put one transition into replay memory, over the oldest when it is full.
 
         A time limit is not an end of the world: pass `terminated=False` when an episode was only cut short.
@@ -93,7 +100,7 @@ class Agent:
         self.s_t[slot] = next_observation
         self.remembered += 1
 
-    def replay(self):
+    def replay(self) -> float:
         """Learn from one batch of memories; returns the loss.
 
         The batch is drawn with replacement; while memory holds less than a batch, it is what memory holds (the rows
@@ -127,18 +134,18 @@ class Agent:
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 
-    def sync_target(self, share=1.0):
+    def sync_target(self, share: float = 1.0) -> None:
         """Move the target network towards the online one: all the way, or by a share of the difference."""
         if self.target is self.model:
             self._make_target()
         copies.copy_weights(self.model, self.target, share)
 
-    def keep_best(self, score):
+    def keep_best(self, score: float) -> None:
         """Keep the weights if no episode was better than the one that they just played (a quirk of T4)."""
         if score >= self.best_score:
             self.best_score, self.best_weights = score, self.model.get_weights()
 
-    def trained(self):
+    def trained(self) -> keras.Model:
         """The network as training leaves it: with the best weights, where they were kept."""
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
@@ -148,24 +155,24 @@ class Agent:
         self.target = copies.clone_model(self.model)
         self._target_values = program(self.target, (self.batch_size, *self.s_t.shape[1:]))
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write the network's weights to an `.h5` file that plain Keras reads."""
         storage.save_weights(self.model, path)
 
-    def load(self, path):
+    def load(self, path: str | Path) -> None:
         """Read the network's weights from an `.h5` file."""
         storage.load_weights(self.model, path)
         if self.target is not self.model:
             self.sync_target()
 
-    def snapshot(self):
+    def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, optimizer and memory as a dict of NumPy arrays, for a checkpoint."""
         variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         best = {f"best/{i}": array for i, array in enumerate(self.best_weights or ())}
         numbers = {"remembered": np.array(self.remembered), "best_score": np.array(self.best_score)}
         return variables | numbers | best | self._memory()
 
-    def restore(self, arrays):
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `snapshot` gave."""
         if "target/0" in arrays and self.target is self.model:
             self._make_target()

@@ -7,18 +7,23 @@ What changes at every step is carried through the loop as tensors; the weights a
 variables. (A replay memory in variables made the same loop 1.6 times slower.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import keras
 import numpy as np
 from keras import ops, tree
 
+from shared.arrays import Array
 from shared.dqn import quirks
 from shared.dqn import replay as memory
 from shared.dqn.clock import Clock, Time
 from shared.dqn.formulas import epsilon_greedy
-from shared.dqn.priorities import Priorities, Proportional, Uniform
+from shared.dqn.learners import Learner
+from shared.dqn.priorities import Priorities, Proportional, Sampler, Uniform
 from shared.dqn.schedules import linear
+from shared.dqn.settings import Settings
 from shared.errors import UserError
+from shared.games.contract import Game, State
 from shared.machine import memory_bytes
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
@@ -32,20 +37,20 @@ UNROLLED = 4  # updates after one step that are written out one after the other,
 class TrainState(NamedTuple):
     """Where training stands, but for the variables of the networks and the optimizer. G games, C transitions."""
 
-    key: Any  # int32, the run's seed
-    steps: Any  # int32, these three as in `shared.dqn.clock.Time`
-    episodes: Any
-    growth: Any
-    game: Any  # the game's own State, [G, ...]
-    observation: Any  # float32 [G, ...]
-    length: Any  # int32 [G], steps of the running episode
-    score: Any  # float32 [G], return of the running episode so far
-    best_score: Any  # float32, highest return of an episode, where the best weights are kept
+    key: Array  # int32, the run's seed
+    steps: Array  # int32, these three as in `shared.dqn.clock.Time`
+    episodes: Array
+    growth: Array
+    game: State  # the game's own State, [G, ...]
+    observation: Array  # float32 [G, ...]
+    length: Array  # int32 [G], steps of the running episode
+    score: Array  # float32 [G], return of the running episode so far
+    best_score: Array  # float32, highest return of an episode, where the best weights are kept
     replay: memory.Replay  # [C, ...]
     priorities: Priorities
 
     @property
-    def time(self):
+    def time(self) -> Time:
         """How far training has come."""
         return Time(self.steps, self.episodes, self.growth)
 
@@ -53,11 +58,11 @@ class TrainState(NamedTuple):
 class Draws(NamedTuple):
     """The uniform numbers of one step of G games, in the order in which they are consumed."""
 
-    explore: Any  # [G]
-    choice: Any  # [G]
-    step: Any  # [G, step_draws]
-    reset: Any  # [G, reset_draws]
-    batch: Any  # [updates, B]
+    explore: Array  # [G]
+    choice: Array  # [G]
+    step: Array  # [G, step_draws]
+    reset: Array  # [G, reset_draws]
+    batch: Array  # [updates, B]
 
 
 class Engine:
@@ -78,7 +83,15 @@ class Engine:
         UserError: if replay memory would not fit into the machine's memory.
     """
 
-    def __init__(self, game, model, optimizer, learner, settings, block=None):
+    def __init__(
+        self,
+        game: Game,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        learner: Learner,
+        settings: Settings,
+        block: int | None = None,
+    ) -> None:
         self.game, self.model, self.optimizer, self.learner, self.settings = game, model, optimizer, learner, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
@@ -90,7 +103,7 @@ class Engine:
             self.target = self.online
         self.best = copy_of(self.online) if settings.restore_best else None
         learner.prepare(self.online, self.target)
-        self.sampler = Uniform()
+        self.sampler: Sampler = Uniform()
         if settings.prioritized:
             self.sampler = Proportional(settings.replay_capacity, settings.priority_exponent, self._importance)
         optimizer.build(self.online.trainable_variables)
@@ -101,7 +114,7 @@ class Engine:
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> TrainState:
         """The state before the first step."""
         games, key = self.settings.num_envs, self.settings.seed
         game = self.game.reset(ops, self.first_draws(key))
@@ -121,7 +134,7 @@ class Engine:
             priorities=self.sampler.empty(),
         )
 
-    def run(self, state, max_steps=None):
+    def run(self, state: TrainState, max_steps: int | None = None) -> tuple[TrainState, Trace]:
         """Train on from `state` until a block is full, the settings' end is reached or the loss is not finite.
 
         Args:
@@ -139,20 +152,20 @@ class Engine:
         rows = int(rows)
         return state, Trace(*(ops.convert_to_numpy(column)[:rows] for column in trace))
 
-    def finished(self, state):
+    def finished(self, state: TrainState) -> bool:
         """Whether all episodes or steps asked for have been played."""
         return bool(self.clock.is_over(state.time))
 
-    def figures(self, state, trace):
+    def figures(self, state: TrainState, trace: Trace) -> dict[str, float]:
         """What to report of training beside score and loss: a dict of numbers by name."""
         return {"epsilon": float(self.clock.epsilon(Time(int(state.steps), int(state.episodes), int(state.growth))))}
 
-    def first_draws(self, key):
+    def first_draws(self, key: Array) -> Array:
         """The numbers that start the first games: float32 [G, reset_draws]."""
         shape = (self.settings.num_envs, self.game.reset_draws)
         return ops.reshape(uniform(key, 0, shape[0] * shape[1]), shape)
 
-    def draws(self, key, steps):
+    def draws(self, key: Array, steps: Array) -> Draws:
         """The numbers that chance has ready for the step that follows `steps` environment steps: a `Draws`."""
         games, game, batch = self.settings.num_envs, self.game, self.settings.batch_size
         shapes = [(games,), (games,), (games, game.step_draws), (games, game.reset_draws)]
@@ -165,19 +178,19 @@ class Engine:
             start += size
         return Draws(*parts)
 
-    def export(self):
+    def export(self) -> keras.Model:
         """Copy the trained weights into the model that was given, and return it."""
         trained = self.best or self.online
         if trained is not self.model:
             self.model.set_weights(trained.get_weights())
         return self.model
 
-    def snapshot(self, state):
+    def snapshot(self, state: TrainState) -> dict[str, np.ndarray]:
         """The whole of training as one value: a dict of NumPy arrays by name."""
         variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         return variables | {name: ops.convert_to_numpy(array) for name, array in _named_leaves("state", state)}
 
-    def restore(self, arrays):
+    def restore(self, arrays: dict[str, np.ndarray]) -> TrainState:
         """Go back to where `snapshot` was taken; returns the `TrainState`."""
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
@@ -246,8 +259,8 @@ class Engine:
             state = state._replace(best_score=ops.where(better > 0, score, state.best_score))
         number = self.clock.updates_every_step
         if number is not None and number <= UNROLLED:
-            for update in range(number):
-                state, loss, largest_target = self._update(state, draws.batch[update])
+            for i in range(number):
+                state, loss, largest_target = self._update(state, draws.batch[i])
         else:
             due = number or self.clock.updates_due(before, state.time, ops.sum(ops.cast(ended, "int32")), ops)
 

@@ -4,12 +4,19 @@ It does what the compiled loop does (`shared/dqn/engine.py`), with the game in P
 each as one program; between them the environments are stepped, and NumPy remembers (`shared/dqn/env_memory.py`).
 """
 
+from collections.abc import Callable, Sequence
+
+import gymnasium
+import keras
 import numpy as np
 from keras import ops
 
+from shared.arrays import Array
 from shared.dqn.clock import START, Clock, Time
 from shared.dqn.env_memory import EnvMemory
+from shared.dqn.learners import Learner
 from shared.dqn.replay import Replay
+from shared.dqn.settings import Settings
 from shared.nn.backend import compiled, program, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_of, copy_weights
@@ -28,7 +35,15 @@ class EnvLoop:
         block: steps of all environments that one call of `run` makes at most.
     """
 
-    def __init__(self, make_env, model, optimizer, learner, settings, block=None):
+    def __init__(
+        self,
+        make_env: Callable[[], gymnasium.Env],
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        learner: Learner,
+        settings: Settings,
+        block: int | None = None,
+    ) -> None:
         self.model, self.optimizer, self.learner, self.settings = model, optimizer, learner, settings
         self.envs = [make_env() for _ in range(settings.num_envs)]
         self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
@@ -44,7 +59,7 @@ class EnvLoop:
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self) -> Time:
         """Begin an episode in every environment; returns the `Time` before the first step."""
         games, settings = self.settings.num_envs, self.settings
         self.memory = EnvMemory(settings.replay_capacity, games, self._space, settings.n_step, settings.discount)
@@ -53,9 +68,9 @@ class EnvLoop:
         self.memory.start(self.seen)
         return START
 
-    def run(self, time):
+    def run(self, time: Time) -> tuple[Time, Trace]:
         """Train on for a block; returns the next `Time` and the `Trace` of its steps."""
-        rows = []
+        rows: list[Trace] = []
         while len(rows) < self.block and not self.finished(time):
             time, row = self._step(time)
             rows.append(row)
@@ -63,21 +78,21 @@ class EnvLoop:
                 break
         return time, Trace(*(np.array(column) for column in zip(*rows, strict=True)))
 
-    def finished(self, time):
+    def finished(self, time: Time) -> bool:
         """Whether all episodes or steps asked for have been played."""
         return bool(self.clock.is_over(time))
 
-    def figures(self, time, trace):
+    def figures(self, time: Time, trace: Trace) -> dict[str, float]:
         """What to report of training beside score and loss: a dict of numbers by name."""
         return {"epsilon": float(self.clock.epsilon(time))}
 
-    def export(self):
+    def export(self) -> keras.Model:
         """Copy the trained weights into the model that was given, and return it."""
         if self.online is not self.model:
             self.model.set_weights(self.online.get_weights())
         return self.model
 
-    def snapshot(self, time):
+    def snapshot(self, time: Time) -> dict[str, np.ndarray]:
         """The whole of training as a dict of NumPy arrays by name.
 
         Where the environments cannot be saved, their episodes under way are not in it: they begin anew.
@@ -90,7 +105,7 @@ class EnvLoop:
                 arrays |= {f"env/{i}/{name}": array for name, array in env_state.save(env).items()}
         return arrays | self.memory.snapshot()
 
-    def restore(self, arrays):
+    def restore(self, arrays: dict[str, np.ndarray]) -> Time:
         """Go back to where `snapshot` was taken; returns the `Time`."""
         self.start()
         for name, variable in self._variables().items():
@@ -105,7 +120,7 @@ class EnvLoop:
             self._begin_anew()
         return Time(*(int(arrays[f"state/{name}"]) for name in Time._fields))
 
-    def close(self):
+    def close(self) -> None:
         """Close the environments."""
         for env in self.envs:
             env.close()
@@ -130,8 +145,8 @@ class EnvLoop:
         self.length, self.score = self.length + 1, self.score + reward
         ended = terminated | truncated
         row = Trace(ended, self.score, self.length, 0.0, 0.0)
-        for i in np.flatnonzero(ended):
-            final[int(i)] = seen[i].copy()
+        for i in np.flatnonzero(ended).tolist():
+            final[i] = seen[i].copy()
             seen[i] = self._begin(self.envs[i])
         self.length, self.score = np.where(ended, 0, self.length), np.where(ended, 0.0, self.score)
         no_more = terminated if settings.truncation == "bootstrap" else ended
@@ -172,7 +187,7 @@ class EnvLoop:
         return ops.while_loop(lambda done, *_: done < due, update, start)[1:]
 
     @staticmethod
-    def batch_of(columns, number):
+    def batch_of(columns: Sequence[Array], number: Array) -> Replay:
         """One batch of several, observations as float32."""
         s_tm1, a_tm1, r_t, discount_t, s_t = (ops.take(column, number, axis=0) for column in columns)
         return Replay(ops.cast(s_tm1, "float32"), a_tm1, r_t, discount_t, ops.cast(s_t, "float32"))

@@ -4,6 +4,7 @@ N environments write a row at every step. What follows an observation stands in 
 cut, and the next row begins another one, its last observation is kept beside.
 """
 
+import gymnasium
 import numpy as np
 
 from shared.dqn.replay import Replay
@@ -21,7 +22,7 @@ class EnvMemory:
         discount: value of a reward one step later, gamma.
     """
 
-    def __init__(self, capacity, games, space, n_step, discount):
+    def __init__(self, capacity: int, games: int, space: gymnasium.spaces.Box, n_step: int, discount: float) -> None:
         self.games, self.n_step, self.discount = games, n_step, discount
         self.rows = capacity // games + 1  # the last one is what is seen now
         self.seen = np.zeros((self.rows, games, *space.shape), space.dtype)
@@ -29,19 +30,29 @@ class EnvMemory:
         self.reward = np.zeros((self.rows, games), np.float32)
         self.terminated = np.zeros((self.rows, games), bool)
         self.ended = np.zeros((self.rows, games), bool)
-        self.final = {}  # (row, game) -> the last observation of an episode that was cut
+        self.final: dict[
+            tuple[int, int], np.ndarray
+        ] = {}  # (row, game) -> the last observation of an episode that was cut
         self.steps = 0  # of all environments together, ever
 
     @property
-    def held(self):
+    def held(self) -> int:
         """How many transitions there are."""
         return min(self.steps, self.rows - 1) * self.games
 
-    def start(self, seen):
+    def start(self, seen: np.ndarray) -> None:
         """The first observations, [N, ...]."""
         self.seen[self.steps % self.rows] = seen
 
-    def add(self, action, reward, terminated, truncated, seen, final):
+    def add(
+        self,
+        action: np.ndarray,
+        reward: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+        seen: np.ndarray,
+        final: dict[int, np.ndarray],
+    ) -> None:
         """One step of all environments.
 
         Args:
@@ -57,7 +68,7 @@ class EnvMemory:
         self.seen[following] = seen
         self.steps += 1
 
-    def sample(self, draws):
+    def sample(self, draws: np.ndarray) -> Replay:
         """Transitions of n steps, drawn with replacement: a `Replay` of B rows, NumPy, for uniform `draws` [B].
 
         They never reach over an episode's end, and the newest ones are shorter.
@@ -79,7 +90,7 @@ class EnvMemory:
         row = step % self.rows, game
         return Replay(self.seen[row], self.action[row], reward, discount.astype(np.float32), s_t)
 
-    def snapshot(self):
+    def snapshot(self) -> dict[str, np.ndarray]:
         """All of it as a dict of arrays by name."""
         arrays = {f"memory/{name}": getattr(self, name) for name in COLUMNS}
         keys = np.array(list(self.final), np.int64).reshape(-1, 2)
@@ -87,7 +98,7 @@ class EnvMemory:
         cut = {"memory/cut": packed(keys), "memory/final": packed(final)}
         return arrays | cut | {"memory/steps": np.array(self.steps)}
 
-    def restore(self, arrays):
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `snapshot` gave."""
         for name in COLUMNS:
             getattr(self, name)[:] = arrays[f"memory/{name}"]

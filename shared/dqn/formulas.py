@@ -6,8 +6,10 @@ Time-step suffixes: `_tm1` is the step before the action (t minus 1), `_t` the s
 
 from keras import ops
 
+from shared.arrays import Array
 
-def epsilon_greedy(q, explore, choice, epsilon):
+
+def epsilon_greedy(q: Array, explore: Array, choice: Array, epsilon: Array) -> Array:
     """With chance epsilon any action, else the one of highest value (Watkins 1989).
 
     Args:
@@ -22,7 +24,7 @@ def epsilon_greedy(q, explore, choice, epsilon):
     return ops.where(explore < epsilon, random_action, ops.cast(ops.argmax(q, axis=-1), "int32"))
 
 
-def td_target(r_t, discount_t, q_t, a_t=None):
+def td_target(r_t: Array, discount_t: Array, q_t: Array, a_t: Array | None = None) -> Array:
     """What Q(s_tm1, a_tm1) should have been: r_t + discount_t * value of s_t, float32 [B].
 
     Args:
@@ -36,7 +38,7 @@ def td_target(r_t, discount_t, q_t, a_t=None):
     return r_t + discount_t * value_t
 
 
-def replace_taken(q_tm1, a_tm1, target):
+def replace_taken(q_tm1: Array, a_tm1: Array, target: Array) -> Array:
     """`q_tm1` with the taken action's value replaced by `target`: the y_true of a Keras loss, float32 [B, A].
 
     Untaken actions then have zero error. A loss that takes the mean over actions divides the taken action's error

@@ -5,20 +5,68 @@ progress bar and checkpoint serve both.
 """
 
 import json
+from collections.abc import Iterator
+from typing import Protocol, cast
 
+import gymnasium
+import keras
 import numpy as np
 
 from shared.dqn.clock import START, Clock, Time
+from shared.dqn.settings import Settings
 from shared.rollouts.trace import Episode, Trace
 
 
-def play_and_learn(env, agent, settings, time=START):
+class Agent(Protocol):
+    """What `Loop` trains: `shared.dqn.agent.Agent`, `cartpole_dqn.agent.Agent`."""
+
+    explore: float  # chance of a random action; the loop changes it
+    rng: np.random.Generator  # whose state belongs to a checkpoint
+
+    def choose_action(self, observation: np.ndarray, /) -> int:
+        """The action to take."""
+
+    def remember(
+        self,
+        observation: np.ndarray,
+        action: int,
+        reward: float,
+        terminated: bool,
+        next_observation: np.ndarray,
+        /,
+    ) -> None:
+        """Take note of one transition."""
+
+    def replay(self) -> float:
+        """Learn from what was remembered; returns the loss."""
+
+    def trained(self) -> keras.Model:
+        """The model, trained so far."""
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """What has been learned as arrays by name."""
+
+    def restore(self, arrays: dict[str, np.ndarray], /) -> None:
+        """Take back what `snapshot` gave."""
+
+
+class DeepAgent(Agent, Protocol):
+    """An agent that also knows what some settings ask for."""
+
+    def sync_target(self, share: float, /) -> None:
+        """Move the target network towards the online one; asked for by `target_sync`."""
+
+    def keep_best(self, score: float, /) -> None:
+        """Keep the weights if no episode was better; asked for by `restore_best`."""
+
+
+def play_and_learn(env: gymnasium.Env, agent: DeepAgent, settings: Settings, time: Time = START) -> Iterator[Episode]:
     """Play episodes without end, learning all the while; yields an `Episode` whenever one ends.
 
     Args:
         env: a Gymnasium environment with a discrete action space. It cuts its episodes itself, by a `TimeLimit` of
             `settings.time_limit`.
-        agent: has `choose_action`, `remember`, `replay` and `sync_target`, as `shared.dqn.agent.Agent` has.
+        agent: as `shared.dqn.agent.Agent`.
         settings: a `shared.dqn.settings.Settings`.
         time: how far training has come in earlier episodes.
     """
@@ -55,16 +103,17 @@ class Loop:
         block: episodes that one call of `run` plays at most.
     """
 
-    def __init__(self, env, agent, settings, block=50):
-        self.env, self.agent, self.settings, self.block = env, agent, settings, block
+    def __init__(self, env: gymnasium.Env, agent: Agent, settings: Settings, block: int = 50) -> None:
+        self.env, self.settings, self.block = env, settings, block
+        self.agent = cast(DeepAgent, agent)  # what the settings do not ask for, it need not know
         self.clock = Clock(settings)
 
-    def start(self):
+    def start(self) -> Time:
         """Seed the environment; returns the time before the first step."""
         self.env.reset(seed=self.settings.seed)
         return START
 
-    def run(self, time):
+    def run(self, time: Time) -> tuple[Time, Trace]:
         """Play some episodes; returns the next `Time` and a `Trace` with one row for each."""
         played = []
         for episode in play_and_learn(self.env, self.agent, self.settings, time):
@@ -75,19 +124,19 @@ class Loop:
         rows = len(played)
         return played[-1].time, Trace(np.ones((rows, 1), bool), score[:, None], length[:, None], loss)
 
-    def finished(self, time):
+    def finished(self, time: Time) -> bool:
         """Whether all episodes or steps asked for have been played."""
         return bool(self.clock.is_over(time))
 
-    def export(self):
+    def export(self) -> keras.Model:
         """The model, trained so far."""
         return self.agent.trained()
 
-    def figures(self, time, trace):
+    def figures(self, time: Time, trace: Trace) -> dict[str, float]:
         """What to report of training beside score and loss: a dict of numbers by name."""
         return {"epsilon": float(self.clock.epsilon(time))}
 
-    def snapshot(self, time):
+    def snapshot(self, time: Time) -> dict[str, np.ndarray]:
         """The whole of training as one value: a dict of NumPy arrays by name."""
         generators = [self.agent.rng.bit_generator.state, self.env.unwrapped.np_random.bit_generator.state]
         return (
@@ -96,7 +145,7 @@ class Loop:
             | {"state/generators": np.frombuffer(json.dumps(generators).encode(), np.uint8)}
         )
 
-    def restore(self, arrays):
+    def restore(self, arrays: dict[str, np.ndarray]) -> Time:
         """Go back to where `snapshot` was taken; returns the `Time`."""
         self.start()
         self.agent.restore(arrays)

@@ -9,9 +9,13 @@ change adds up the rows it touches. (A tree of sums takes more steps, each of th
 """
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from keras import ops
+
+from shared.arrays import Array
+from shared.dqn.clock import Time
 
 TINY = 1e-6  # added to an error, so that none is never drawn again
 
@@ -19,28 +23,44 @@ TINY = 1e-6  # added to an error, so that none is never drawn again
 class Priorities(NamedTuple):
     """C priorities in R rows of W; all empty where nobody asks for them."""
 
-    chance: Any  # float32 [R, W], p^α; 0 where nothing is stored
-    sums: Any  # float32 [R]
-    largest: Any  # float32, of all p^α so far
+    chance: Array  # float32 [R, W], p^α; 0 where nothing is stored
+    sums: Array  # float32 [R]
+    largest: Array  # float32, of all p^α so far
+
+
+class Sampler(Protocol):
+    """What draws transitions: `Uniform`, `Proportional`. The compiled loop carries its state along, as a value."""
+
+    def empty(self) -> Priorities:
+        """The state of an empty memory."""
+
+    def add(self, state: Priorities, slot: Array, count: int) -> Priorities:
+        """Note that `count` transitions were written from `slot` on."""
+
+    def sample(self, state: Priorities, held: Array, draws: Array, time: Time) -> tuple[Array, Array]:
+        """Slots int32 [B] and weights float32 [B] for uniform `draws` [B], of `held` transitions."""
+
+    def learned(self, state: Priorities, slots: Array, errors: Array) -> Priorities:
+        """Note how wrong the network was about what is in these slots, float32 [B]."""
 
 
 class Uniform:
     """Every transition with the same chance."""
 
-    def empty(self):
+    def empty(self) -> Priorities:
         """The state: nothing."""
         return Priorities(ops.zeros((0, 0)), ops.zeros((0,)), ops.ones(()))
 
-    def add(self, state, slot, count):
+    def add(self, state: Priorities, slot: Array, count: int) -> Priorities:
         """Note that `count` transitions were written from `slot` on."""
         return state
 
-    def sample(self, state, held, draws, time):
+    def sample(self, state: Priorities, held: Array, draws: Array, time: Time) -> tuple[Array, Array]:
         """Slots int32 [B] and weights float32 [B] for uniform `draws` [B], of `held` transitions."""
         slots = ops.cast(ops.floor(draws * ops.cast(held, "float32")), "int32")
         return slots, ops.ones_like(draws)
 
-    def learned(self, state, slots, errors):
+    def learned(self, state: Priorities, slots: Array, errors: Array) -> Priorities:
         """Note how wrong the network was about what is in these slots, float32 [B]."""
         return state
 
@@ -54,21 +74,21 @@ class Proportional:
         beta: how much of the bias the weights make up for, function of the `shared.dqn.clock.Time`.
     """
 
-    def __init__(self, capacity, alpha, beta):
+    def __init__(self, capacity: int, alpha: float, beta: Callable[[Time], Array]) -> None:
         self.capacity, self.alpha, self.beta = capacity, alpha, beta
         self.width = math.isqrt(capacity - 1) + 1
         self.rows = -(-capacity // self.width)
 
-    def empty(self):
+    def empty(self) -> Priorities:
         """No transition yet."""
         return Priorities(ops.zeros((self.rows, self.width)), ops.zeros((self.rows,)), ops.ones(()))
 
-    def add(self, state, slot, count):
+    def add(self, state: Priorities, slot: Array, count: int) -> Priorities:
         """Give the `count` transitions from `slot` on the largest priority."""
         slots = slot + ops.arange(count, dtype="int32")
         return self._with(state, slots, ops.broadcast_to(state.largest, (count,)))
 
-    def sample(self, state, held, draws, time):
+    def sample(self, state: Priorities, held: Array, draws: Array, time: Time) -> tuple[Array, Array]:
         """One draw from each of B equal parts of the sum: slots int32 [B], weights float32 [B] of at most 1."""
         count = draws.shape[0]
         upto = ops.cumsum(state.sums)  # [R]
@@ -81,7 +101,7 @@ class Proportional:
         weights = ops.power(ops.cast(held, "float32") * ops.maximum(chance, TINY / self.capacity), -self.beta(time))
         return slots, weights / ops.max(weights)
 
-    def learned(self, state, slots, errors):
+    def learned(self, state: Priorities, slots: Array, errors: Array) -> Priorities:
         """Renew the priorities of what was learned from."""
         chance = ops.power(errors + TINY, self.alpha)
         state = state._replace(largest=ops.maximum(state.largest, ops.max(chance)))

@@ -9,6 +9,10 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from shared.arrays import Array
+
+Seen = Any  # an observation [N, ...], or a game's own state: a named tuple of arrays [N, ...]
+
 UNROLLED = 10  # steps of a return up to which they are written out one after the other; more of them are a loop
 
 
@@ -19,14 +23,14 @@ class Replay(NamedTuple):
     `extend` a transition spans several steps: from s_tm1 and a_tm1 over the rewards on the way to s_t.
     """
 
-    s_tm1: Any  # seen before the action
-    a_tm1: Any  # int32 [C]
-    r_t: Any  # float32 [C]
-    discount_t: Any  # float32 [C], 0 where the world ended, else gamma
-    s_t: Any  # seen after the action, also when the episode ended there
+    s_tm1: Seen  # seen before the action
+    a_tm1: Array  # int32 [C]
+    r_t: Array  # float32 [C]
+    discount_t: Array  # float32 [C], 0 where the world ended, else gamma
+    s_t: Seen  # seen after the action, also when the episode ended there
 
 
-def empty(capacity, seen):
+def empty(capacity: int, seen: Seen) -> Replay:
     """A memory of `capacity` blank transitions, in NumPy.
 
     Args:
@@ -43,12 +47,12 @@ def empty(capacity, seen):
     return Replay(blank(), np.zeros(capacity, np.int32), numbers, numbers.copy(), blank())
 
 
-def size_in_bytes(capacity, seen):
+def size_in_bytes(capacity: int, seen: Seen) -> int:
     """What `empty` will occupy."""
     return capacity * sum(column.nbytes for column in tree.flatten(empty(1, seen)))
 
 
-def add(replay, added, transitions):
+def add(replay: Replay, added: Array, transitions: Replay) -> Replay:
     """Write a block of G transitions over the oldest.
 
     Args:
@@ -59,7 +63,7 @@ def add(replay, added, transitions):
     return _write(replay, added % replay.a_tm1.shape[0], transitions)
 
 
-def extend(replay, added, transitions, length, n_step):
+def extend(replay: Replay, added: Array, transitions: Replay, length: Array, n_step: int) -> Replay:
     """Carry the transitions of the last n - 1 steps on by one step, before `add` writes the newest ones.
 
     A transition then holds the discounted rewards of up to n steps, gamma^n in place of gamma, and what was seen after
@@ -93,7 +97,7 @@ def extend(replay, added, transitions, length, n_step):
     return replay
 
 
-def where(condition, these, those):
+def where(condition: Array, these: Any, those: Any) -> Any:
     """Row by row, `these` where `condition`, bool [G], holds, else `those`: named tuples of arrays [G, ...]."""
 
     def choose(new, old):
@@ -116,7 +120,7 @@ def _read(replay, slot, rows):
     )
 
 
-def sample(replay, added, slots, weights):
+def sample(replay: Replay, added: Array, slots: Array, weights: Array) -> tuple[Replay, Array, Array]:
     """The transitions in some slots; while memory holds fewer than B, each of those once.
 
     Args:

@@ -135,7 +135,7 @@ class Settings:
         group=QUIRKS,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
         if self.episodes is None and self.steps is None:
             raise UserError("--steps: nothing ends the training; give --steps, or --episodes")

@@ -20,7 +20,7 @@ from shared.games.contract import Game
 GAMES, STEPS = 6, 100  # games side by side, and steps of each
 ALMOST_ONE = np.nextafter(np.float32(1), np.float32(0))
 MOST_DRAWS = 32  # tried to find out how many a method takes of a game
-TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # of floats that were computed in two ways
+TOLERANCE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}  # of floats that were computed in two ways
 REWARD, TERMINATED, OBSERVATION = "the reward", "terminated", "the observation"
 REMARK = "remark: "
 
@@ -129,7 +129,7 @@ class _Player:
 
     def __init__(self, game, report):
         self.game, self.report, self.rng = game, report, np.random.default_rng(0)
-        self.calls = {"reset": [], "step": [], "observe": []}
+        self.calls: dict[str, list[_Call]] = {"reset": [], "step": [], "observe": []}
         self.made = None  # the state that the first reset made
         self.unused = {method: set(range(self._declared(method))) for method in ("reset", "step")}  # columns of draws
 
@@ -331,7 +331,7 @@ def _meaning(error, game):
     name = re.search(r"has no attribute '(\w+)'", said)
     home = getattr(sys.modules[type(game).__module__], "__file__", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == home]
-    where = f" ({Path(home).name}, line {lines[-1]})" if lines else ""
+    where = f" ({Path(home).name}, line {lines[-1]})" if home and lines else ""
     return meaning.replace("{name}", name[1] if name else "") + where
 
 
@@ -363,7 +363,7 @@ def _game_called(name: str) -> Any:
         ) from error
 
 
-def main(argv):
+def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     parser = Parser("shared.games.check", "Find what keeps a game from being played and trained.")
     parser.add_argument("game", metavar="MODULE:CLASS", help="the game, as catch_dqn.game:Catch")

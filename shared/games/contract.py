@@ -8,17 +8,30 @@ each method that needs it takes `draws`, uniform numbers in [0, 1). The same dra
 
 from typing import Any, Protocol
 
-Array = Any  # a numpy.ndarray or a tensor of the Keras backend
+from shared.arrays import Array
+
 State = Any  # each game's own NamedTuple; every field has a leading [N] axis
 
 
 class Game(Protocol):
     """The rules of one game; `catch_dqn/game.py` is the smallest example."""
 
-    num_actions: int
-    observation_shape: tuple[int, ...]
-    reset_draws: int  # how many uniform numbers one reset consumes
-    step_draws: int  # how many uniform numbers one step consumes
+    # Properties, or simply attributes of the class.
+    @property
+    def num_actions(self) -> int:
+        """How many actions there are; they are called 0, 1, ..."""
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """The shape of what the player sees of one game."""
+
+    @property
+    def reset_draws(self) -> int:
+        """How many uniform numbers one reset consumes."""
+
+    @property
+    def step_draws(self) -> int:
+        """How many uniform numbers one step consumes."""
 
     def reset(self, xp: Any, draws: Array) -> State:
         """Start N games. `draws` is float32 [N, reset_draws]."""

@@ -6,8 +6,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from shared.arrays import Array
 from shared.errors import UserError
-from shared.games.contract import Array, Game, State
+from shared.games.contract import Game, State
+from shared.games.window import Window
 
 AFTER_THE_END = (
     "step() after the end: the game is over and stays as it is, and every reward is 0; "
@@ -35,20 +37,21 @@ class GameEnv(gymnasium.Env):
         observation_space: what `game.observe` returns; default: values from 0 to 1 of the game's shape.
     """
 
-    metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 10}
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 10}
 
     def __init__(
         self, game: Game, render_mode: str | None = None, observation_space: gymnasium.spaces.Box | None = None
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode={render_mode!r}: choose one of {self.metadata['render_modes']}")
-        self.game = game
+        self.game: Any = game  # each subclass knows what else its own has
         self.render_mode = render_mode
         self.action_space = gymnasium.spaces.Discrete(game.num_actions)
         self.observation_space = observation_space or gymnasium.spaces.Box(0.0, 1.0, game.observation_shape, np.float32)
-        self.state = None
+        self.state: State | None = None
         self._over, self._warned = False, False
-        self._window, self._no_display = None, False
+        self._window: Window | None = None
+        self._no_display = False
 
     def _draws(self, count):
         return self.np_random.random((1, count), dtype=np.float32)
@@ -123,17 +126,15 @@ class GameEnv(gymnasium.Env):
     def _show(self):
         """Draw into a window; over SSH and the like, where there can be none, print the frame as text."""
         if self._window is None and not self._no_display:
-            from shared.games.window import Window
-
             try:
                 self._window = Window(self.spec.id if self.spec else "game", fps=self.metadata["render_fps"])
             except UserError:
                 self._no_display = True
-        if self._no_display:
+        if self._window is not None:
+            self._window.show(self.render_pixels(self.state))
+        else:
             print(self.render_text(self.state), end="\n\n", flush=True)
             time.sleep(1 / self.metadata["render_fps"])
-        else:
-            self._window.show(self.render_pixels(self.state))
 
     def render_text(self, state: State) -> str:
         """The state of one game as text; unless a subclass says more, what is observed, by its brightness."""

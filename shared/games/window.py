@@ -1,6 +1,9 @@
 """A window that shows moving pictures. Matplotlib is imported when one is opened."""
 
 import os
+from typing import Any
+
+import numpy as np
 
 from shared.errors import UserError
 from shared.pace import Pace
@@ -20,14 +23,14 @@ class Window:
     Raises `UserError` where there is no display, or no toolkit to open a window with.
     """
 
-    def __init__(self, title, fps):
+    def __init__(self, title: str, fps: float) -> None:
         import matplotlib.pyplot as plt
 
         self._plt, self._pace = plt, Pace(fps)
-        self._image = None
+        self._image: Any = None
         self._figure = _open_window(plt, title)
 
-    def show(self, pixels):
+    def show(self, pixels: np.ndarray) -> None:
         """Show one picture, uint8 [H, W, 3], and wait until its time is over."""
         if not self._plt.fignum_exists(self._figure.number):
             raise KeyboardInterrupt("the window was closed")
@@ -41,7 +44,7 @@ class Window:
         self._figure.canvas.start_event_loop(max(SHORTEST_WAIT, self._pace.left()))
         self._pace.advance()
 
-    def close(self):
+    def close(self) -> None:
         """Close the window."""
         self._plt.close(self._figure)
 

@@ -8,8 +8,9 @@ name, are never given a foreign configuration.
 import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -148,7 +149,8 @@ def _lstm(**settings):
 
 
 def _time_distributed(name, layer):
-    return keras.layers.TimeDistributed(keras_layer(*_split(layer), f"{name}_each"), name=name)
+    kind, settings = _split(layer)
+    return keras.layers.TimeDistributed(keras_layer(kind, settings, f"{name}_each"), name=name)
 
 
 def _each_step(value):
@@ -280,7 +282,7 @@ EACH_STEP = (
 )
 
 
-def make_layer(kind, name, inputs, settings, path):
+def make_layer(kind: Any, name: Any, inputs: Sequence[str], settings: dict[str, Any], path: str | Path) -> Layer:
     """A `Layer` with every setting checked and defaults filled in.
 
     Raises `UserError` naming `path` and the layer when its class is not supported or a setting is not possible.
@@ -327,7 +329,8 @@ def each_step(layer: Layer) -> Layer:
     return Layer(kind, layer.name, layer.inputs, settings)
 
 
-def keras_layer(kind, settings, name):
+def keras_layer(kind: str, settings: dict[str, Any], name: str) -> keras.layers.Layer:
+    """The layer that a key of `KINDS` and checked settings describe."""
     settings = {
         key: OWN_ACTIVATIONS.get(value, value) if "activation" in key else value for key, value in settings.items()
     }

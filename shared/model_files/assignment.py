@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,12 @@ from shared.nn.copies import all_layers
 class Target:
     """Where a stored array goes: a variable, the shape that the file should have, and how to bring it into place."""
 
-    def __init__(self, variable, shape=None, convert=lambda values: values):
+    def __init__(
+        self,
+        variable: keras.Variable,
+        shape: tuple[int, ...] | None = None,
+        convert: Callable[[np.ndarray], np.ndarray] = lambda values: values,
+    ) -> None:
         self.variable = variable
         self.shape = tuple(variable.shape) if shape is None else shape
         self.convert = convert
@@ -37,15 +43,18 @@ Staged = list[tuple[keras.Variable, np.ndarray]]
 def pair_layers(model: keras.Model, stored: WeightsFile) -> list[Pair]:
     """Match a model's layers with those of a file as Keras does it: in order; in the v3 layout by kind and number."""
     layers = [layer for layer in model.layers if layer.weights]
-    found = list(stored.layers)
+    found: list[StoredLayer | None] = [*stored.layers[: len(layers)]]
+    unknown = list(stored.layers[len(layers) :])
     if stored.layout == "v3":
-        by_name = {layer.name: layer for layer in found}
+        by_name = {layer.name: layer for layer in stored.layers}
         names = v3_names([(type(layer).__name__, layer.name) for layer in model.layers])
-        found = [by_name.pop(names[layer.name], None) for layer in layers] + list(by_name.values())
-    return [
-        Pair((layer or other).name, layer and [Target(variable) for variable in layer.weights], other)
+        found = [by_name.pop(names[layer.name], None) for layer in layers]
+        unknown = list(by_name.values())
+    pairs = [
+        Pair(layer.name, [Target(variable) for variable in layer.weights], other)
         for layer, other in itertools.zip_longest(layers, found)
     ]
+    return pairs + [Pair(layer.name, None, layer) for layer in unknown]
 
 
 def v3_names(layers: list[tuple[str, str]]) -> dict[str, str]:
@@ -56,7 +65,8 @@ def v3_names(layers: list[tuple[str, str]]) -> dict[str, str]:
 
     Returns the group's name by the layer's.
     """
-    names, used = {}, {}
+    names: dict[str, str] = {}
+    used: dict[str, int] = {}
     for class_name, name in layers:
         kind = re.sub("(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", class_name).lower()
         names[name] = f"{kind}_{used[kind]}" if kind in used else kind
@@ -84,6 +94,7 @@ def stage(pairs: list[Pair], path: str | Path) -> Staged:
     return [
         (target.variable, target.convert(_values(path, name, array, target.variable)))
         for name, targets, layer in pairs
+        if targets is not None and layer is not None
         for target, array in zip(targets, layer.arrays, strict=True)
     ]
 

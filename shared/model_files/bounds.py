@@ -45,7 +45,8 @@ def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path
         path: the file, for messages.
     """
     by_name = {layer.name: layer for layer in architecture.layers}
-    depths, activations, work = {}, 0, 0
+    depths: dict[str, int] = {}
+    activations = work = 0
     for name, shape in shapes.items():
         layer, where = by_name[name], f"{path}: layer {name}"
         depths[name] = 1 + max((depths[fed_by] for fed_by in layer.inputs), default=0)

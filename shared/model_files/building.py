@@ -21,7 +21,7 @@ from shared.model_files.architecture import (
 )
 
 
-def in_order(architecture, path):
+def in_order(architecture: Architecture, path: str | Path) -> list[Layer]:
     """The layers, each after those that feed it. Raises `UserError` on a missing input, a circle or a double name."""
     by_name = {layer.name: layer for layer in architecture.layers}
     if len(by_name) < len(architecture.layers):
@@ -47,7 +47,8 @@ def output_shapes(architecture: Architecture, path: str | Path) -> dict[str, tup
 
     Raises `UserError` naming the layer that does not fit its input, or when the network as a whole is too large.
     """
-    shapes, total, parts = {}, 0, len(architecture.layers)
+    shapes: dict[str, tuple[int, ...]] = {}
+    total, parts = 0, len(architecture.layers)
     for layer in in_order(architecture, path):
         where, inputs = f"{path}: layer {layer.name}", [shapes[name] for name in layer.inputs]
         shapes[layer.name] = output_shape(layer, inputs, path)
@@ -96,7 +97,7 @@ def _made(layer):
     return keras_layer(layer.kind, layer.settings, layer.name)
 
 
-def build(architecture, path):
+def build(architecture: Architecture, path: str | Path) -> keras.Model:
     """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
     bounds.check(architecture, output_shapes(architecture, path), path)
     ordered = in_order(architecture, path)

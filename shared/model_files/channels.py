@@ -7,7 +7,7 @@ refused.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from shared.errors import UserError
 from shared.model_files import architecture
 from shared.model_files.architecture import Architecture, Layer, weight_shapes
+from shared.model_files.assignment import Pair
 from shared.model_files.building import in_order, output_shape
 from shared.model_files.keras_config import plain_layer
 from shared.model_files.keras_graph import Graph, KerasLayer
@@ -74,7 +75,7 @@ class Stored(NamedTuple):
 class Columns:
     """Some columns of a variable, to be assigned like a variable of their own."""
 
-    def __init__(self, variable, columns: slice):
+    def __init__(self, variable: keras.Variable, columns: slice) -> None:
         self.variable, self.columns = variable, columns
         self.dtype = variable.dtype
         self.shape = (*variable.shape[:-1], columns.stop - columns.start)
@@ -116,8 +117,10 @@ def channels_last(graph: Graph, path: str | Path) -> Turned:
     """
     described = Architecture(tuple(plain_layer(layer, path) for layer in graph.layers), graph.outputs, graph.sequential)
     first = _channels_first(graph, path)
-    old, layers = ({layer.name: layer for layer in listed} for listed in (graph.layers, described.layers))
-    layouts, stored = {}, {}
+    old = {layer.name: layer for layer in graph.layers}
+    layers = {layer.name: layer for layer in described.layers}
+    layouts: dict[str, Layout] = {}
+    stored: dict[str, list[Stored]] = {}
     for layer in in_order(described, path):
         inputs = [layouts[name] for name in layer.inputs]
         if layer.kind == "InputLayer":
@@ -295,7 +298,9 @@ def _normalized(settings, layout, kind):
     place = layout.axes.index(axis)
     converts = {number: convert for number in range(4) for convert in _rows(layout.pieces[place]).values()}
     axis = place + 1
-    return _Step({**settings, "axis": (axis,) if kind == "LayerNormalization" else axis}, *layout[1:], converts)
+    return _Step(
+        {**settings, "axis": (axis,) if kind == "LayerNormalization" else axis}, layout.axes, layout.pieces, converts
+    )
 
 
 def _concatenated(settings, inputs):
@@ -344,7 +349,7 @@ def _stored(old, shapes, step):
     return [Stored(weight, step.converts.get(weight, as_is), step.shapes.get(weight)) for weight in weights]
 
 
-def check_statistics(graph: Graph, pairs: list[tuple], path: str | Path) -> None:
+def check_statistics(graph: Graph, pairs: Sequence[Pair], path: str | Path) -> None:
     """Refuse what nobody can tell: the statistics of a BatchNormalization that Keras 1 wrote under Theano.
 
     Some of its versions stored variances there and some standard deviations, both as `running_std`; under TensorFlow

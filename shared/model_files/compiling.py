@@ -120,8 +120,9 @@ def _loss_object(loss: Any) -> Any:
 
 def _to_section(thing: Any, table: dict[str, type], where: str) -> dict[str, Any]:
     """An optimizer, a loss or a learning rate schedule as plain data: its class and what its constructor takes."""
-    name = type(thing).__name__
-    if table.get(name) is not type(thing):
+    made = type(thing)
+    name = made.__name__
+    if table.get(name) is not made:
         raise UserError(f"{where} {name} is not supported; supported are {', '.join(table)}")
     config = {**getattr(thing, "_fn_kwargs", {}), **thing.get_config()}  # Keras 3 leaves out Huber's delta
     rate = config.get("learning_rate")
@@ -129,7 +130,7 @@ def _to_section(thing: Any, table: dict[str, type], where: str) -> dict[str, Any
         config["learning_rate"] = float(str(np.float32(rate)))  # 0.001, not 0.0010000000474974513
     elif rate is not None:
         config["learning_rate"] = _to_section(thing._learning_rate, SCHEDULES, f"{where} {name}: learning rate")
-    settings = {key: value for key, value in config.items() if key in _settings(type(thing))}
+    settings = {key: value for key, value in config.items() if key in _settings(made)}
     return {"class": name} | {
         key: value for key, value in settings.items() if key not in COMMON or value != COMMON[key]
     }

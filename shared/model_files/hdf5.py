@@ -44,7 +44,7 @@ class StoredLayer:
     arrays: tuple[StoredArray, ...]
 
     @property
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of its arrays."""
         return tuple(array.shape for array in self.arrays)
 
@@ -67,7 +67,7 @@ class WeightsFile:
     backends: frozenset[str]
 
 
-def parse(data, path):
+def parse(data: bytes, path: str | Path) -> WeightsFile:
     """Parse the bytes of an HDF5 file in a child process.
 
     Args:
@@ -105,7 +105,7 @@ def parse(data, path):
         raise hostile from None
 
 
-def read_answer(answer, path):
+def read_answer(answer: bytes, path: str | Path) -> WeightsFile:
     """Turn the child's answer into a `WeightsFile`.
 
     Raises `UserError` with the child's reason to refuse the file; any other exception means that the child was not

@@ -19,6 +19,7 @@ import contextlib
 import json
 import math
 import sys
+from typing import Any
 
 NUMBERS = ("<f2", "<f4", "<f8", "<i4", "<i8", "<u4", "<u8")
 MAX_LAYERS = 1000
@@ -33,7 +34,7 @@ class Refused(Exception):
     """The file is not what it should be; the message says why."""
 
 
-def parse(data):
+def parse(data: bytes) -> tuple[dict[str, Any], bytes]:
     """What an HDF5 file holds.
 
     Args:
@@ -68,7 +69,7 @@ def parse(data):
 
         # A name can be listed twice and two datasets can share bytes, so the sum is what must be bounded.
         total = sum(_declared_bytes(dataset) for _, datasets in layers + optimizer for _, dataset in datasets)
-        chunks = []
+        chunks: list[bytes] = []
         header = {
             "layout": layout,
             "layers": [[name, _take(datasets, total <= len(data), chunks)] for name, datasets in layers],
@@ -218,7 +219,7 @@ def _take(datasets, affordable, chunks):
     return listed
 
 
-def limit_this_process(memory, seconds):
+def limit_this_process(memory: int, seconds: int) -> None:
     """Bound the address space and the CPU time where the system can; the parent's clock bounds the rest."""
     try:
         import resource
@@ -235,7 +236,7 @@ def limit_this_process(memory, seconds):
             resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
-def answer(data):
+def answer(data: bytes) -> bytes:
     """What to write on stdout about the bytes of a file: the header as a line of JSON, then the arrays' bytes."""
     body = b""
     try:

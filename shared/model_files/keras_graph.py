@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared.errors import UserError
@@ -48,7 +49,7 @@ class Graph(NamedTuple):
     sequential: bool
 
 
-def parse(document, path):
+def parse(document: dict[str, Any], path: str | Path) -> Graph:
     """Read a model's configuration.
 
     Args:
@@ -62,7 +63,7 @@ def parse(document, path):
     return graph._replace(layers=tuple(layer._replace(keras_3=keras_3) for layer in graph.layers))
 
 
-def without_losses(graph, path):
+def without_losses(graph: Graph, path: str | Path) -> Graph:
     """Keep what the outputs need that no `Lambda` computes: the losses inside the model fall away, and their inputs.
 
     Raises `UserError` when a `Lambda` is left, or not exactly one output.
@@ -145,10 +146,11 @@ def _functional(config, path):
 
 def _layer(item, inputs, path):
     config = item.get("config") if isinstance(item, dict) else None
-    name = config.get("name", item.get("name")) if isinstance(config, dict) else None
-    if not isinstance(name, str) or not isinstance(item.get("class_name"), str):
-        raise UserError(f"{path}: a layer without class_name, config and name; choose another file")
-    return KerasLayer(name, item["class_name"], config, inputs)
+    if isinstance(config, dict):
+        name, class_name = config.get("name", item.get("name")), item.get("class_name")
+        if isinstance(name, str) and isinstance(class_name, str):
+            return KerasLayer(name, class_name, config, inputs)
+    raise UserError(f"{path}: a layer without class_name, config and name; choose another file")
 
 
 def _inputs(node, path, name):

@@ -78,13 +78,14 @@ def edge_widths(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     value = [value, value] if isinstance(value, int) else value
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError("must be two pairs of whole numbers")
-    pairs = tuple((pair, pair) if isinstance(pair, int) else pair for pair in value)
+    pairs = [(pair, pair) if isinstance(pair, int) else pair for pair in value]
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise ValueError("must be two pairs of whole numbers")
         if any(isinstance(width, bool) or not isinstance(width, int) or not 0 <= width <= 1024 for width in pair):
             raise ValueError("must be whole numbers from 0 to 1,024")
-    return tuple(map(tuple, pairs))
+    (top, bottom), (left, right) = pairs
+    return (top, bottom), (left, right)
 
 
 def dense_weights(settings: dict, shape: Shape) -> list[Shape]:

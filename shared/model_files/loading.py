@@ -33,7 +33,7 @@ from shared.model_files import (
 from shared.model_files.architecture import Architecture
 from shared.model_files.documents import Document
 from shared.model_files.hdf5 import WeightsFile
-from shared.model_files.reading import ModelFile
+from shared.model_files.reading import ArraysFile, ModelFile
 
 Pairing = Callable[[keras.Model, WeightsFile], list[assignment.Pair]]
 
@@ -104,7 +104,7 @@ def _load(
     """The stages after the document."""
     network, pair = _network(document)
     training = _training(document) if with_training else None
-    held = _with_arrays(file, document, weights_path)
+    held = _arrays(file, document, weights_path)
     model = building.build(network, file.path)
     assignment.refuse_theano(model, document.backends | held.arrays.backends, held.path)
     pairs = pair(model, held.arrays)
@@ -142,12 +142,12 @@ def _training(document: Document) -> compiling.Training | None:
         raise UserError(f"{error} (shared.legacy.open_model reads the network alone)") from None
 
 
-def _with_arrays(file: ModelFile, document: Document, weights_path: str | Path | None) -> ModelFile:
-    """The file that holds the arrays: another one, where it is named, or that of the document."""
+def _arrays(file: ModelFile, document: Document, weights_path: str | Path | None) -> ArraysFile:
+    """The arrays: of another file, where it is named, or of that of the document."""
     if weights_path is None or Path(weights_path) == file.path:
         if file.arrays is None:
             raise UserError(f"{file.path}: holds an architecture without weights; give the HDF5 file as well")
-        return file
+        return ArraysFile(file.path, file.sha256, file.arrays)
     held = reading.read_arrays(weights_path)
     partner = None if document.by_keras else document.content.get("weights")
     if partner and partner["sha256"] != held.sha256:

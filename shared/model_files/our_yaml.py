@@ -7,7 +7,7 @@ import keras
 
 from shared.errors import UserError
 from shared.model_files import safe_yaml
-from shared.model_files.architecture import Architecture, make_layer
+from shared.model_files.architecture import Architecture, Layer, make_layer
 
 FORMAT = 1
 ENTRIES = ("format", "keras_version", "model", "layers", "outputs", "optimizer", "loss", "weights")
@@ -43,11 +43,11 @@ def check(document: dict[str, Any], path: str | Path) -> None:
         raise UserError(f"{path}: weights {weights!r:.60}: must have the sha256 of a file; remove the entry")
 
 
-def to_plain(architecture):
+def to_plain(architecture: Architecture) -> dict[str, Any]:
     """The description as plain data for a file; `from_plain` reads it back. What can be left out is left out."""
     layers, before = [], None
     for layer in architecture.layers:
-        plain = {"name": layer.name, "class": layer.kind}
+        plain: dict[str, Any] = {"name": layer.name, "class": layer.kind}
         if layer.inputs not in ((), (before,)):
             plain["inputs"] = list(layer.inputs)
         layers.append(plain | _plain(layer.settings))
@@ -63,9 +63,10 @@ def _plain(value):
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def from_plain(document, path):
+def from_plain(document: dict[str, Any], path: str | Path) -> Architecture:
     """Read what `to_plain` wrote and a person may have edited. Raises `UserError` naming what is wrong with it."""
-    layers, before = [], ()
+    layers: list[Layer] = []
+    before: tuple[str, ...] = ()
     for item in document["layers"]:
         kind = item.get("class")
         inputs = _list_of_names(item.get("inputs", () if kind == "InputLayer" else before), path, "inputs")

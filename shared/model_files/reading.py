@@ -18,6 +18,14 @@ class ModelFile(NamedTuple):
     is_archive: bool = False
 
 
+class ArraysFile(NamedTuple):
+    """The arrays of a file."""
+
+    path: Path
+    sha256: str
+    arrays: hdf5.WeightsFile
+
+
 def read(path: str | Path) -> ModelFile:
     """Read a file of any of the kinds that `docs/files.md` lists: HDF5, an archive of Keras 3, or a text.
 
@@ -27,8 +35,9 @@ def read(path: str | Path) -> ModelFile:
     sha256 = files.sha256(data)
     if data.startswith(hdf5.SIGNATURE):
         arrays = hdf5.parse(data, path)
-        text = arrays.attributes.get("model_config")
-        return ModelFile(path, sha256, text and text.encode("utf-8", "surrogateescape"), arrays)
+        config = arrays.attributes.get("model_config")
+        text = None if config is None else config.encode("utf-8", "surrogateescape")
+        return ModelFile(path, sha256, text, arrays)
     if data.startswith(archive.SIGNATURE):
         members = archive.unpack(data, path)
         arrays = hdf5.parse(members[archive.WEIGHTS], path)
@@ -36,9 +45,9 @@ def read(path: str | Path) -> ModelFile:
     return ModelFile(path, sha256, data, None)
 
 
-def read_arrays(path: str | Path) -> ModelFile:
+def read_arrays(path: str | Path) -> ArraysFile:
     """The same for a file that must hold arrays."""
     file = read(path)
     if file.arrays is None:
         raise UserError(f"{path}: not an HDF5 file, nor a .keras archive; choose another")
-    return file
+    return ArraysFile(file.path, file.sha256, file.arrays)

@@ -6,6 +6,8 @@ from it: its events are counted first. The limits are ours, whatever those of th
 """
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -27,7 +29,7 @@ PLAIN_TAGS = {_CORE + kind for kind in ("str", "int", "float", "bool", "null", "
 KERAS_1_TAGS = {_CORE + "binary", _PYTHON + "tuple", _PYTHON + "str", _PYTHON + "unicode", _DTYPE_TAG, *_SCALAR_TAGS}
 
 
-def parse(data, path, keras_1=False):
+def parse(data: bytes, path: str | Path, keras_1: bool = False) -> dict[str, Any]:
     """Read one document whose root is a mapping.
 
     A root that is a text is read once more: what `json.dump(model.to_json(), file)` wrote is a text that holds JSON.
@@ -63,7 +65,7 @@ def _load(text, path, keras_1):
     return yaml.load(text, Loader=_Keras1Loader if keras_1 else _PlainLoader)
 
 
-def dump(document):
+def dump(document: dict[str, Any]) -> str:
     """Plain data as YAML text that a person can read: a block for each mapping, short lists on one line."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=110)
 
@@ -90,7 +92,8 @@ class _Open:
 def _check_events(text, path, tags):
     """Walk over the document without building it, and refuse what is dangerous, too deep or too large."""
     stack = []  # the collections that are open
-    anchors = {}  # anchor (None: no anchor) -> values and depth of what it stands for, None while that is open
+    # anchor (None: no anchor) -> values and depth of what it stands for, None while that is open
+    anchors: dict[str | None, tuple[int, int] | None] = {}
     total = documents = 0
     end = 0  # of what has been walked over, in characters
     try:
@@ -106,9 +109,10 @@ def _check_events(text, path, tags):
                 if documents > 1:
                     raise UserError(f"{where}: a second document begins; keep one")
             elif isinstance(event, yaml.AliasEvent):
-                if anchors.get(event.anchor, ()) is None:
+                known = anchors.get(event.anchor, (0, 0))  # an unknown one is the loader's to complain about
+                if known is None:
                     raise UserError(f"{where}: *{event.anchor} contains itself; choose another file")
-                values, depth = anchors.get(event.anchor, (0, 0))  # an unknown one is the loader's to complain about
+                values, depth = known
                 total += values
             elif isinstance(event, yaml.ScalarEvent):
                 values = 1
@@ -148,10 +152,13 @@ def _what_was_found(tag, where):
     return f"{where}: unknown tag {shown}; remove it or choose another file"
 
 
-class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+_FastestLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C comes with most builds of PyYAML
+
+
+class _PlainLoader(_FastestLoader):
     """Plain data only; a key may stand in a mapping once."""
 
-    yaml_implicit_resolvers = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def construct_mapping(self, node, deep=False):
         seen = set()

@@ -3,11 +3,14 @@
 import functools
 import os
 import platform
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from shared.arrays import Array
 from shared.errors import UserError
 
 if keras.backend.backend() != "tensorflow":
@@ -20,12 +23,12 @@ if keras.backend.backend() != "tensorflow":
 tf.get_logger().setLevel("ERROR")
 
 
-def compiled(function):
+def compiled(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:
     """`function` as one XLA program. It may read and assign Keras variables."""
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def program(function, *shapes):
+def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callable[..., np.ndarray]:
     """`function` compiled for float32 arrays of just these shapes: NumPy arrays in, a NumPy array out.
 
     For small networks called from Python: `compiled` picks its program anew at every call, which takes longer than
@@ -35,19 +38,21 @@ def program(function, *shapes):
     return lambda *arrays: concrete(*(tf.constant(array, tf.float32) for array in arrays)).numpy()
 
 
-def graph(function):
+def graph(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:
     """`function` as a plain TensorFlow graph, without XLA: what a Keras user gets by default."""
     return tf.function(function, autograph=False)
 
 
-def value_and_gradients(function, variables):
+def value_and_gradients(
+    function: Callable[[], Array], variables: Sequence[keras.Variable]
+) -> tuple[Array, list[Array]]:
     """Call `function() -> scalar`; return its value and the gradient for each of `variables`."""
     with tf.GradientTape() as tape:
         value = function()
     return value, tape.gradient(value, variables)
 
 
-def uniform(key, counter, count):
+def uniform(key: Array, counter: Array, count: int) -> Array:
     """`count` float32 numbers in [0, 1), a pure function of two integers (Philox, Salmon et al. 2011).
 
     The same `key` and `counter`, neither negative, give the same numbers inside a compiled program and outside, so a
@@ -70,7 +75,7 @@ def _uniform_program(count):
     return compiled(lambda key, counter: _uniform(key, counter, count))
 
 
-def execution_facts():
+def execution_facts() -> dict[str, str | int]:
     """What decides the last bits of a result: recorded with every checkpoint.
 
     Measured: the threads that one operation may use, XLA's flags and the instructions that oneDNN may use change them

@@ -8,6 +8,8 @@ plain Keras model with plain `Conv2D`; the engine trains a clone made by `with_m
 import keras
 from keras import ops
 
+from shared.arrays import Array
+
 
 class MatmulConv2D(keras.layers.Conv2D):
     """A `keras.layers.Conv2D` that computes the same outputs from the same weights by one matrix product.
@@ -15,7 +17,7 @@ class MatmulConv2D(keras.layers.Conv2D):
     float32 [B, H, W, C] becomes float32 [B, H', W', F]. It knows what `can_be_matmul` lets through.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Array) -> Array:
         """The convolution, its bias and its activation."""
         rows, columns = self.kernel_size
         down, right = self.strides
@@ -35,7 +37,7 @@ class MatmulConv2D(keras.layers.Conv2D):
         return self.activation(ops.reshape(outputs, (-1, height, width, self.filters)))
 
 
-def with_matmul_convolutions(model):
+def with_matmul_convolutions(model: keras.Model) -> keras.Model:
     """`model` itself if it holds no `Conv2D`, else a clone of it whose `Conv2D` layers are `MatmulConv2D`.
 
     The clone has its own weights: equal values, in the same order, of the same shapes and names. Convolutions with
@@ -51,7 +53,7 @@ def with_matmul_convolutions(model):
     return clone
 
 
-def can_be_matmul(layer):
+def can_be_matmul(layer: keras.layers.Layer) -> bool:
     """Whether `MatmulConv2D` computes what `layer` computes."""
     return (
         type(layer) is keras.layers.Conv2D

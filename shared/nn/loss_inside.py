@@ -1,7 +1,10 @@
 """A Q-network with its loss inside (T3, "Tips 3")."""
 
+from typing import Any
+
 import keras
 
+from shared.arrays import Array
 from shared.nn.losses import masked_clipped_huber
 
 
@@ -14,15 +17,15 @@ class TakenActionLoss(keras.layers.Layer):
         **kwargs: of `keras.layers.Layer`.
     """
 
-    def __init__(self, delta=1.0, **kwargs):
+    def __init__(self, delta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.delta = delta
 
-    def call(self, q, action, y_true):
+    def call(self, q: Array, action: Array, y_true: Array) -> Array:
         """The loss of each sample."""
         return masked_clipped_huber(q, action, y_true, self.delta)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make an equal layer."""
         return {**super().get_config(), "delta": self.delta}
 
@@ -31,15 +34,15 @@ class TakenActionLoss(keras.layers.Layer):
 class OutputAsLoss(keras.losses.Loss):
     """The loss is what the model puts out, summed over the batch; the labels count for nothing."""
 
-    def __init__(self, reduction="sum", name="output_as_loss", dtype=None):
+    def __init__(self, reduction: str = "sum", name: str = "output_as_loss", dtype: str | None = None) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         """`y_pred`, the loss of each sample [B]."""
         return y_pred
 
 
-def with_loss_inside(model, delta=1.0):
+def with_loss_inside(model: keras.Model, delta: float = 1.0) -> keras.Model:
     """A Q-network that also computes its own loss, and shares its weights with `model`.
 
     Keras hands a loss function two arrays, the labels and the output; the loss of a DQN also wants to know the action.

@@ -13,11 +13,15 @@ Untaken actions have no error, so that a sum over actions is what the taken one 
 errors, all below 1, thus give `clipped-huber` a gradient of 0.5 * 32 * 3 = 48 times that of `mse`.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from shared.arrays import Array
 
-def clipped_huber(y_true, y_pred, delta=1.0):
+
+def clipped_huber(y_true: Array, y_pred: Array, delta: float = 1.0) -> Array:
     """0.5 e² where e = |y_true - y_pred| is at most delta, delta (e - 0.5 delta) beyond; summed over actions.
 
     Its derivative is the error clipped to [-delta, delta]: what "clipping the error" means in Mnih et al. (2015,
@@ -33,7 +37,7 @@ def clipped_huber(y_true, y_pred, delta=1.0):
     return ops.sum(_huber(y_true - y_pred, delta), axis=-1)
 
 
-def masked_clipped_huber(q, action, target, delta=1.0):
+def masked_clipped_huber(q: Array, action: Array, target: Array, delta: float = 1.0) -> Array:
     """The same loss of the taken actions alone, picked by a one-hot mask.
 
     It equals `clipped_huber` of a `y_true` that differs from `q` in the taken action only.
@@ -68,15 +72,17 @@ class ClippedHuber(keras.losses.Loss):
         name, dtype: of Keras.
     """
 
-    def __init__(self, delta=1.0, reduction="sum", name="clipped_huber", dtype=None):
+    def __init__(
+        self, delta: float = 1.0, reduction: str = "sum", name: str = "clipped_huber", dtype: str | None = None
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.delta = delta
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         """The loss of each sample, float32 [B], before Keras weighs and reduces it."""
         return clipped_huber(y_true, y_pred, self.delta)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make an equal loss."""
         return {**super().get_config(), "delta": self.delta}
 
@@ -92,9 +98,11 @@ class TakenSquaredError(keras.losses.Loss):
         name, dtype: of Keras.
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="taken_squared_error", dtype=None):
+    def __init__(
+        self, reduction: str = "sum_over_batch_size", name: str = "taken_squared_error", dtype: str | None = None
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         """The loss of each sample, float32 [B], before Keras weighs and reduces it."""
         return ops.sum(ops.square(y_true - y_pred), axis=-1)

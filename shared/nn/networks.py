@@ -1,11 +1,20 @@
 """Q-networks as plain Keras models."""
 
+from collections.abc import Sequence
+
 import keras
 
 from shared.nn.layers import dueling_head
 
 
-def dense(observation_shape, outputs, hidden, seed, activation="relu", dueling="none"):
+def dense(
+    observation_shape: tuple[int, ...],
+    outputs: int,
+    hidden: Sequence[int],
+    seed: int,
+    activation: str = "relu",
+    dueling: str = "none",
+) -> keras.Model:
     """Dense layers from an observation to action values: T1's network at `hidden=(100, 100)`.
 
     Args:
@@ -32,7 +41,14 @@ def dense(observation_shape, outputs, hidden, seed, activation="relu", dueling="
     return keras.Model(observation, values, name="q_network")
 
 
-def fitting(observation_shape, outputs, hidden, seed, activation="relu", of_bytes=False):
+def fitting(
+    observation_shape: tuple[int, ...],
+    outputs: int,
+    hidden: Sequence[int],
+    seed: int,
+    activation: str = "relu",
+    of_bytes: bool = False,
+) -> keras.Model:
     """A network for whatever is observed: dense layers for a vector; for a picture, convolutions before them.
 
     Args:

@@ -1,7 +1,12 @@
 """RMSProp as Graves wrote it, and step sizes that fall by equal factors: what Keras does not have."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from shared.arrays import Array
 
 
 @keras.saving.register_keras_serializable(package="shared")
@@ -30,28 +35,38 @@ class RMSPropGraves(keras.optimizers.Optimizer):
         name, **kwargs: of `keras.optimizers.Optimizer`.
     """
 
-    def __init__(self, learning_rate=1e-4, alpha=0.95, momentum=0.9, epsilon=1e-4, name="rmsprop_graves", **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-4,
+        alpha: float = 0.95,
+        momentum: float = 0.9,
+        epsilon: float = 1e-4,
+        name: str = "rmsprop_graves",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.alpha, self.momentum, self.epsilon = alpha, momentum, epsilon
 
     @classmethod
-    def nature(cls, learning_rate=2.5e-4):
+    def nature(cls, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 2.5e-4) -> "RMSPropGraves":
         """The settings of the Nature DQN (Mnih et al. 2015, extended data table 1), for a loss summed over 32 samples.
 
         Its "gradient momentum" of 0.95 is the decay of ḡ; there is no momentum of steps.
         """
         return cls(learning_rate, alpha=0.95, momentum=0.0, epsilon=0.01)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Make n, ḡ and, where there is momentum, Δ for each of `variables`."""
         if self.built:
             return
         super().build(variables)
         self._squares = self.add_optimizer_variables(variables, "square")
         self._means = self.add_optimizer_variables(variables, "mean")
-        self._steps = self.add_optimizer_variables(variables, "step") if self.momentum else None
+        self._steps: list[keras.Variable] | None = None
+        if self.momentum:
+            self._steps = self.add_optimizer_variables(variables, "step")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Array, variable: keras.Variable, learning_rate: Array) -> None:
         """Apply the rule to one weight array."""
         index = self._get_variable_index(variable)
         square, mean = self._squares[index], self._means[index]
@@ -60,12 +75,12 @@ class RMSPropGraves(keras.optimizers.Optimizer):
         self.assign(mean, self.alpha * mean + (1 - self.alpha) * gradient)
         variance = ops.maximum(square - ops.square(mean), 0.0)  # it is never negative, but rounding can make it so
         step = -ops.cast(learning_rate, variable.dtype) * gradient / ops.sqrt(variance + self.epsilon)
-        if self.momentum:
+        if self._steps is not None:
             step = self.momentum * self._steps[index] + step
             self.assign(self._steps[index], step)
         self.assign_add(variable, step)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make an equal optimizer, without its state."""
         return {
             **super().get_config(),
@@ -86,7 +101,7 @@ class GeometricDecay(keras.optimizers.schedules.LearningRateSchedule):
         updates: from the one to the other.
     """
 
-    def __init__(self, start, updates, end):
+    def __init__(self, start: float, updates: int, end: float) -> None:
         super().__init__()
         self.start, self.updates, self.end = start, updates, end
 
@@ -95,6 +110,6 @@ class GeometricDecay(keras.optimizers.schedules.LearningRateSchedule):
         part = ops.minimum(ops.cast(step, "float32") / self.updates, 1.0)
         return self.start * ops.power(self.end / self.start, part)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """What `from_config` needs to make an equal one."""
         return {"start": self.start, "updates": self.updates, "end": self.end}

@@ -1,7 +1,9 @@
 """Episodes from environments side by side: one call of the policy for each step of all of them."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import gymnasium
 import numpy as np
 
 
@@ -25,10 +27,10 @@ class Collector:
         count: N.
     """
 
-    def __init__(self, make_env, count):
+    def __init__(self, make_env: Callable[[], gymnasium.Env], count: int) -> None:
         self.envs = [make_env() for _ in range(count)]
 
-    def collect(self, choose, key):
+    def collect(self, choose: Callable[[np.ndarray, np.ndarray], np.ndarray], key: Sequence[int]) -> list[Trajectory]:
         """Play one episode in each environment.
 
         Args:
@@ -40,7 +42,8 @@ class Collector:
         rng = np.random.default_rng(key)
         seeds = rng.integers(2**31, size=len(self.envs)).tolist()
         observations = [[env.reset(seed=seed)[0]] for env, seed in zip(self.envs, seeds, strict=True)]
-        actions, rewards = [[] for _ in self.envs], [[] for _ in self.envs]
+        actions: list[list[int]] = [[] for _ in self.envs]
+        rewards: list[list[float]] = [[] for _ in self.envs]
         terminated = [False] * len(self.envs)
         playing = list(range(len(self.envs)))
         while playing:
@@ -60,7 +63,7 @@ class Collector:
             for o, a, r, t in zip(observations, actions, rewards, terminated, strict=True)
         ]
 
-    def close(self):
+    def close(self) -> None:
         """Close the environments."""
         for env in self.envs:
             env.close()

@@ -6,6 +6,7 @@ That is so for Gymnasium's classic control. Box2D's physics cannot be saved: the
 import io
 import json
 
+import gymnasium
 import numpy as np
 from gymnasium.envs import classic_control
 from gymnasium.wrappers import TimeLimit
@@ -19,12 +20,12 @@ SAVED = (
 )
 
 
-def can_be_saved(env):
+def can_be_saved(env: gymnasium.Env) -> bool:
     """Whether `save` knows how."""
     return isinstance(env.unwrapped, SAVED)
 
 
-def save(env):
+def save(env: gymnasium.Env) -> dict[str, np.ndarray]:
     """The state of an environment under way: a dict of arrays by name."""
     beyond = getattr(env.unwrapped, "steps_beyond_terminated", None)
     counts = [-1 if beyond is None else beyond, *(limit._elapsed_steps for limit in _limits(env))]
@@ -36,7 +37,7 @@ def save(env):
     }
 
 
-def load(env, arrays):
+def load(env: gymnasium.Env, arrays: dict[str, np.ndarray]) -> None:
     """Put an environment that was reset back to where `save` found one like it."""
     env.unwrapped.state = unpacked(arrays["state"])
     beyond, *elapsed = arrays["counts"].tolist()
@@ -47,14 +48,14 @@ def load(env, arrays):
     env.unwrapped.np_random.bit_generator.state = json.loads(arrays["generator"].tobytes())
 
 
-def packed(array):
+def packed(array: np.ndarray) -> np.ndarray:
     """An array of any shape and type as a row of bytes, uint8 [n]: what a checkpoint takes at any length."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, allow_pickle=False)
     return np.frombuffer(buffer.getvalue(), np.uint8)
 
 
-def unpacked(data):
+def unpacked(data: np.ndarray) -> np.ndarray:
     """The array that `packed` was given."""
     return np.lib.format.read_array(io.BytesIO(data.tobytes()), allow_pickle=False)
 

@@ -1,12 +1,16 @@
 """How good a network is: greedy games, played apart from training, with draws of their own."""
 
+from collections.abc import Callable, Sequence
+
+import keras
 import numpy as np
 from keras import ops
 
+from shared.games.contract import Game, State
 from shared.nn.backend import compiled, program, uniform
 
 
-def greedy_policy(model):
+def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
     """A policy that takes the action of highest value: `policy(observation) -> int`, compiled for one observation."""
     values = program(model, (1, *model.input_shape[1:]))
 
@@ -16,7 +20,7 @@ def greedy_policy(model):
     return policy
 
 
-def greedy_choice(model, count):
+def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The same for up to `count` observations at once: `choose(observations [B, ...], draws) -> actions [B]`.
 
     For `shared.rollouts.collector.Collector`, whose draws are not needed.
@@ -31,7 +35,9 @@ def greedy_choice(model, count):
     return choose
 
 
-def play_greedy(game, model, state, seed, time_limit=None):
+def play_greedy(
+    game: Game, model: keras.Model, state: State, seed: int, time_limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Play N games side by side to their ends, always taking the action of highest value.
 
     Args:
@@ -63,7 +69,7 @@ def play_greedy(game, model, state, seed, time_limit=None):
     return ops.convert_to_numpy(score), ops.convert_to_numpy(length)
 
 
-def random_starts(game, games, seed):
+def random_starts(game: Game, games: int, seed: int | Sequence[int]) -> State:
     """The state of N freshly started games."""
     draws = np.random.default_rng(seed).random((games, game.reset_draws), dtype=np.float32)
     return game.reset(np, draws)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ STUDENT_T = (
 NORMAL = 1.960
 
 
-def mean_and_ci95(values: ArrayLike) -> tuple[float, float] | tuple[np.ndarray, np.ndarray]:
+def mean_and_ci95(values: ArrayLike) -> tuple[Any, Any]:
     """Over the first axis of `values` [S, ...]: the mean, and half its 95 % interval: Student's t times s / sqrt(S).
 
     NaN stands for a missing value. Where all are missing the mean is NaN; where a single one is known, there is no
@@ -41,7 +42,7 @@ def plus_minus(mean: float, ci95: float | None, spec: str) -> str:
     return f"{mean:{spec}}{interval}"
 
 
-def interquartile_mean(values):
+def interquartile_mean(values: ArrayLike) -> np.ndarray | np.floating:
     """The mean of the middle half: over the last axis, without its lowest and its highest quarter.
 
     What a typical run reaches: one run that failed moves it less than it does a mean, one that was lucky less than a

@@ -4,13 +4,11 @@ The engine plays, remembers and keeps the clock; of what is learned it knows onl
 and register it by name (`shared.dqn.names.LEARNERS`); docs/own_learner.md does it step by step.
 """
 
-from typing import Any
-
 import keras
 
+from shared.arrays import Array
 from shared.dqn.replay import Replay
-
-Array = Any  # a tensor of the Keras backend
+from shared.dqn.settings import Settings
 
 
 class Learner:
@@ -22,7 +20,7 @@ class Learner:
 
     reduction = "mean"  # what becomes of the rows of `loss`: their "mean" or their "sum" is descended
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def outputs(self, num_actions: int) -> int:

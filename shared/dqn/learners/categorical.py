@@ -9,27 +9,29 @@ import keras
 import numpy as np
 from keras import ops
 
+from shared.arrays import Array
 from shared.dqn import quirks
 from shared.dqn.learners import Learner
 from shared.dqn.learners.quantile import of_action
+from shared.dqn.replay import Replay
 from shared.nn.layers import Expectation
 
 
 class Categorical(Learner):
     """A network of A · N outputs; `--atoms` is N, `--lowest-return` and `--highest-return` are its ends."""
 
-    def outputs(self, num_actions):
+    def outputs(self, num_actions: int) -> int:
         """A logit for each return of each action."""
         return num_actions * self.settings.atoms
 
-    def head(self, network, num_actions):
+    def head(self, network: keras.Model, num_actions: int) -> keras.Model:
         """The expectation over the returns."""
         settings = self.settings
         logits = keras.layers.Reshape((settings.atoms, num_actions), name="distribution")(network.outputs[0])
         values = Expectation(settings.lowest_return, settings.highest_return, name="q_values")(logits)
         return keras.Model(network.inputs, values, name=network.name)
 
-    def prepare(self, online, target):
+    def prepare(self, online: keras.Model, target: keras.Model) -> None:
         """The networks up to their logits, [B, N, A]."""
         super().prepare(online, target)
         self.logits, self.target_logits = (
@@ -39,7 +41,7 @@ class Categorical(Learner):
             self.settings.lowest_return, self.settings.highest_return, self.settings.atoms, dtype=np.float32
         )
 
-    def targets(self, batch):
+    def targets(self, batch: Replay) -> Array:
         """The chances of the returns: float32 [B, N]."""
         p_t = ops.softmax(self.target_logits(batch.s_t), axis=1)  # [B, N, A]
         a_t = ops.argmax(ops.sum(p_t * self.returns[:, None], axis=1), axis=-1)  # [B]
@@ -48,14 +50,14 @@ class Categorical(Learner):
         returns = batch.r_t[:, None] + batch.discount_t[:, None] * self.returns  # [B, N]
         return project(returns, of_action(p_t, a_t), self.returns)
 
-    def loss(self, batch, targets):
+    def loss(self, batch: Replay, targets: Array) -> tuple[Array, Array]:
         """The cross-entropy of the action taken; it is its own priority."""
         logits = of_action(self.logits(batch.s_tm1), batch.a_tm1)  # [B, N]
         rows = -ops.sum(ops.stop_gradient(targets) * ops.log_softmax(logits, axis=-1), axis=-1)
         return rows, rows
 
 
-def project(returns, chances, support):
+def project(returns: Array, chances: Array, support: Array) -> Array:
     """Share out the chances of some returns among the values of a support (eq. 7): float32 [B, N].
 
     A return between two neighbouring values gives each as much as it is near; one beyond the ends goes to the end.

@@ -9,31 +9,33 @@ import keras
 import numpy as np
 from keras import ops
 
+from shared.arrays import Array
 from shared.dqn import quirks
 from shared.dqn.learners import Learner
+from shared.dqn.replay import Replay
 
 
 class Quantile(Learner):
     """A network of A · N outputs; `--atoms` is N."""
 
-    def outputs(self, num_actions):
+    def outputs(self, num_actions: int) -> int:
         """A number for each quantile of each action."""
         return num_actions * self.settings.atoms
 
-    def head(self, network, num_actions):
+    def head(self, network: keras.Model, num_actions: int) -> keras.Model:
         """The mean over the quantiles."""
         quantiles = keras.layers.Reshape((self.settings.atoms, num_actions), name="distribution")(network.outputs[0])
         values = keras.layers.GlobalAveragePooling1D(name="q_values")(quantiles)  # [B, N, A] -> [B, A]
         return keras.Model(network.inputs, values, name=network.name)
 
-    def prepare(self, online, target):
+    def prepare(self, online: keras.Model, target: keras.Model) -> None:
         """The networks up to their distributions."""
         super().prepare(online, target)
         self.quantiles, self.target_quantiles = (
             keras.Model(network.inputs, network.get_layer("distribution").output) for network in (online, target)
         )
 
-    def targets(self, batch):
+    def targets(self, batch: Replay) -> Array:
         """N samples of each row's return: float32 [B, N]."""
         theta_t = self.target_quantiles(batch.s_t)  # [B, N, A]
         a_t = ops.argmax(ops.mean(theta_t, axis=1), axis=-1)  # [B]
@@ -41,18 +43,18 @@ class Quantile(Learner):
             a_t = quirks.double_action(self.settings, batch, self.values(self.online, batch.s_t))
         return batch.r_t[:, None] + batch.discount_t[:, None] * of_action(theta_t, a_t)
 
-    def loss(self, batch, targets):
+    def loss(self, batch: Replay, targets: Array) -> tuple[Array, Array]:
         """`quantile_huber_loss` of the action taken; it is its own priority."""
         rows = quantile_huber_loss(of_action(self.quantiles(batch.s_tm1), batch.a_tm1), ops.stop_gradient(targets))
         return rows, rows
 
 
-def of_action(theta, action):
+def of_action(theta: Array, action: Array) -> Array:
     """The distribution of one action in each row: [B, N, A] and int [B] -> [B, N]."""
     return ops.take_along_axis(theta, action[:, None, None], axis=-1)[..., 0]
 
 
-def quantile_huber_loss(theta, samples):
+def quantile_huber_loss(theta: Array, samples: Array) -> Array:
     """The sum over quantiles of the mean over samples of |τ - 1{u < 0}| · Huber(u), u = sample - quantile (eq. 9-10).
 
     Args:
