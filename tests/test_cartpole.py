@@ -331,8 +331,8 @@ def test_an_unfinished_readable_run_resumes_to_the_bit():
         (train, ["--variant", "tabular", "--hidden", "7"], "--hidden: unknown argument"),
         (
             train,
-            ["--variant", "dqn", "--engine", "readable", "--num-envs", "2"],
-            "--num-envs 2: the readable loop cannot",
+            ["--variant", "dqn", "--engine", "readable", "--n-step", "2"],
+            "--n-step 2: the readable loop cannot",
         ),
         (play, ["--variant", "naive"], "run python -m cartpole_dqn.train --variant naive"),
         (play, ["--window", "--human"], "--window: a person plays in the terminal"),

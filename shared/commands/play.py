@@ -69,7 +69,7 @@ def play(argv: list[str], suite: Suite) -> int:
             raise UserError("--window: a person plays in the terminal; leave out --human or this")
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
-        experiment = suite.find(arguments.game)
+        experiment = suite.find(arguments.experiment)
         stage = experiment.stage() or any_stage()
         env = experiment.env(experiment.first_settings, **settings.env_options)
         played = _on_screen(env, stage.keyboard(), stage, settings.fps or stage.human_fps, person=True, **options)

@@ -90,14 +90,14 @@ def _requested(argv, suite):
         f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {chosen}.",
     )
     _add_choices(parser, suite, experiment, experiment.engines)
-    parser.set_defaults(game=experiment.name, preset=defaults.preset, engine=defaults.engine)
+    parser.set_defaults(experiment=experiment.name, preset=defaults.preset, engine=defaults.engine)
     parser.add_settings(defaults.settings, fixed=experiment.fixed)
     arguments = parser.parse_args(argv)
     try:
         settings = settings_from(arguments, experiment.settings_class)
     except UserError as error:
         raise _with_source(error, argv, defaults, resume) from None
-    choice = Choice(suite.find(arguments.game), arguments.preset, arguments.engine, settings)
+    choice = Choice(suite.find(arguments.experiment), arguments.preset, arguments.engine, settings)
     return Request(choice, defaults, resume, first.out, first.overwrite, first.keras)
 
 
@@ -116,18 +116,18 @@ def _defaults(argv, suite):
     first = Parser(suite.command("train"), "", add_help=False)
     engines = dict.fromkeys(engine for experiment in suite.experiments.values() for engine in experiment.engines)
     _add_choices(first, suite, suite.find(None), list(engines))
-    first.set_defaults(game=None, preset=None, engine=None)
+    first.set_defaults(experiment=None, preset=None, engine=None)
     chosen, _ = first.parse_known_args(argv)
     resume = chosen.resume
     if resume is LATEST:
         resume = chosen.out or latest_run(
-            suite.package, finished=False, wanted=lambda run: _of_run(run, suite, chosen.game)
+            suite.package, finished=False, wanted=lambda run: _of_run(run, suite, chosen.experiment)
         )
         if resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
     if resume is not None:
-        return chosen, _of_run(Run(resume), suite, chosen.game), resume
-    experiment = suite.find(chosen.game)
+        return chosen, _of_run(Run(resume), suite, chosen.experiment), resume
+    experiment = suite.find(chosen.experiment)
     preset = chosen.preset or next(iter(experiment.presets))
     if preset not in experiment.presets:
         there = ", ".join(experiment.presets)

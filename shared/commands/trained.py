@@ -26,16 +26,16 @@ class Trained(NamedTuple):
 
 
 def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
-    """Add the flag that chooses an experiment, if there is a choice; parsed, it is called `game`, None by default."""
+    """Add the flag that chooses an experiment, if there is a choice; parsed, it is called `experiment`, None by default."""
     names = list(suite.experiments)
     if suite.make is not None:
         parser.add_argument(
-            suite.flag, dest="game", metavar="|".join([*names, "ID"]), help=f"{meaning}; a Gymnasium id too"
+            suite.flag, dest="experiment", metavar="|".join([*names, "ID"]), help=f"{meaning}; a Gymnasium id too"
         )
     elif suite.has_choice:
-        parser.add_argument(suite.flag, dest="game", choices=names, help=meaning)
+        parser.add_argument(suite.flag, dest="experiment", choices=names, help=meaning)
     else:
-        parser.set_defaults(game=None)
+        parser.set_defaults(experiment=None)
 
 
 def add_weights_arguments(parser: Parser, suite: Suite) -> None:
@@ -64,14 +64,14 @@ def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
     """
     if arguments.model is not None:
         return _load_with_model(arguments, suite)
-    game = arguments.game
-    weights = arguments.weights or _default_weights(suite, game)
+    named = arguments.experiment
+    weights = arguments.weights or _default_weights(suite, named)
     config = _config_beside(weights)
-    if config is not None and game in (None, config.get("game")):
-        choice = suite.of_run(config, weights.parent / CONFIG, game)
+    if config is not None and named in (None, config.get("game")):
+        choice = suite.of_run(config, weights.parent / CONFIG, named)
         experiment, settings = choice.experiment, choice.settings
     else:
-        experiment = suite.find(game)
+        experiment = suite.find(named)
         settings = experiment.first_settings
     affordable.refuse_settings(settings)
     model = experiment.model(settings)
@@ -81,7 +81,7 @@ def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
 
 def _load_with_model(arguments, suite):
     """An agent whose network a file describes."""
-    experiment = suite.find(arguments.game)
+    experiment = suite.find(arguments.experiment)
     settings = experiment.first_settings
     model = legacy.open_model(arguments.model, arguments.weights)
     spaces = experiment.spaces(settings)
@@ -116,18 +116,18 @@ def _behind_reshape(model, shape):
     return keras.Sequential([keras.Input(shape), keras.layers.Reshape(wanted), model], name=model.name)
 
 
-def _default_weights(suite, game):
+def _default_weights(suite, named):
     def weights_of(run):
-        """The weights in a run's folder, or None if it is of another game."""
+        """The weights in a run's folder, or None if it is of another experiment."""
         config = run.read_config()
-        if game is not None and config.get("game") != game:
+        if named not in (None, config.get("game")):
             return None
-        weights = run.path / suite.of_run(config, run.path / CONFIG, game).experiment.weights_name
+        weights = run.path / suite.of_run(config, run.path / CONFIG, named).experiment.weights_name
         if not weights.is_file():
             raise UserError(f"{weights}: is missing")
         return weights
 
-    name, folder = game or suite.default, latest_run(suite.package, wanted=weights_of)
+    name, folder = named or suite.default, latest_run(suite.package, wanted=weights_of)
     folder = folder or suite.shipped(name)
     if folder is None:
         train = command_line(suite.command("train"), *suite.named(name))

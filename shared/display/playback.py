@@ -8,9 +8,9 @@ import dataclasses
 import io
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -47,7 +47,8 @@ class Keyboard:
 
     def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False) -> None:
         self.actions, self.idle, self.waits = actions, idle, waits
-        self.keys: Sequence[str] = []  # pressed during the last frame; `play_episodes` sets it
+        self.keys: Sequence[str] = []  # pressed during the last frame; `play_episodes` sets both
+        self.visible = True  # whether that frame could be seen
         self._begun = not waits
 
     def begin(self) -> None:
@@ -56,6 +57,8 @@ class Keyboard:
 
     def ready(self) -> bool:
         """Whether the game goes on with the keys pressed since the last frame."""
+        if not self.visible:
+            return False
         self._begun = self._begun or any(key in self.actions for key in self.keys)
         return self._begun
 
@@ -78,6 +81,43 @@ class Stage:
     half_blocks: bool = False  # as of `Screen`
     counter: str = ""  # what the score so far is called, if a person should see it while a game goes on
     every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
+
+
+class Moment(NamedTuple):
+    """A game as it stands before an action, or at its end."""
+
+    game: int  # its number, from 1 on
+    score: float  # so far
+    length: int  # steps so far
+    over: bool = False
+
+
+def moments(env: gymnasium.Env, policy: Policy, *, episodes: int, seed: int, played: list[Episode]) -> Iterator[Moment]:
+    """Play games, one after the other: yields before each action and at each end. All that is shown goes through here.
+
+    A game that a `Keyboard` plays stands still, the same moment coming again, until the person is ready.
+
+    Args:
+        env: a Gymnasium environment; it is reset with `seed` once, later games go on from there.
+        policy: observation -> action.
+        episodes: how many games.
+        seed: of the environment.
+        played: each game that came to its end is added here.
+    """
+    person = policy if isinstance(policy, Keyboard) else None
+    for game in range(1, episodes + 1):
+        observation, _ = env.reset(seed=seed if game == 1 else None)
+        if person is not None:
+            person.begin()
+        score, length, over = 0.0, 0, False
+        while not over:
+            yield Moment(game, score, length)
+            if person is not None and not person.ready():
+                continue
+            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            score, length, over = score + float(reward), length + 1, terminated or truncated
+        played.append(Episode(score, length))
+        yield Moment(game, score, length, over=True)
 
 
 def play_episodes(
@@ -106,31 +146,17 @@ def play_episodes(
     Returns a list of `Episode`s, one for each game that came to its end.
     """
     played: list[Episode] = []
-    person = policy if isinstance(policy, Keyboard) else None
-    for number in range(1, episodes + 1):
-        observation, _ = env.reset(seed=seed if number == 1 else None)
-        if person is not None:
-            person.begin()
-        heading = f"game {number} of {episodes}"
-        score, steps, over = 0.0, 0, False
-        while not over:
-            so_far = f"{stage.counter} {score:g}" if stage.counter else ""
-            visible = screen.show(*stage.view(env), caption=[heading, so_far, *help_line])
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
+        so_far = f"{stage.counter} {moment.score:g}" if stage.counter else ""
+        line = stage.verdict(played[-1]) if moment.over else so_far
+        visible = screen.show(*stage.view(env), caption=[f"game {moment.game} of {episodes}", line, *help_line])
+        # The end stands for whole frames, so that the screen keeps listening to keys.
+        for _ in range(max(1, round(HOLD_SECONDS / screen.pace.period)) if moment.over else 1):
             keys = screen.wait()
             if QUIT_KEYS.intersection(keys):
                 return played
-            if person is not None:
-                person.keys = keys
-                if not visible or not person.ready():
-                    continue
-            observation, reward, terminated, truncated, _ = env.step(policy(observation))
-            score, steps, over = score + float(reward), steps + 1, terminated or truncated
-        played.append(Episode(score, steps))
-        screen.show(*stage.view(env), caption=[heading, stage.verdict(played[-1]), *help_line])
-        # A pause of whole frames, so that the screen keeps listening to keys.
-        for _ in range(max(1, round(HOLD_SECONDS / screen.pace.period))):
-            if QUIT_KEYS.intersection(screen.wait()):
-                return played
+        if isinstance(policy, Keyboard):
+            policy.keys, policy.visible = keys, visible
     return played
 
 
@@ -156,16 +182,10 @@ def watch(
     except UserError as error:
         cause = str(error).partition(";")[0].replace('render_mode="human"', "no window")
         raise UserError(f"{cause}; record the games with --gif FILE or --mp4 FILE") from error
-    played = []
-    for number in range(episodes):
-        observation, _ = env.reset(seed=seed if number == 0 else None)
-        score, steps, over = 0.0, 0, False
-        while not over:
-            if steps % every == 0:
-                window.show(env.render())
-            observation, reward, terminated, truncated, _ = env.step(policy(observation))
-            score, steps, over = score + float(reward), steps + 1, terminated or truncated
-        played.append(Episode(score, steps))
+    played: list[Episode] = []
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
+        if not moment.over and moment.length % every == 0:
+            window.show(env.render())
     window.close()
     return played
 
@@ -235,15 +255,8 @@ def check_recording(path: str | Path) -> None:
 
 def _frames(env, policy, episodes, seed, played):
     """Play; yield each picture (uint8 [H, W, 3]) and whether a game ends with it. Adds to `played` on the way."""
-    for number in range(episodes):
-        observation, _ = env.reset(seed=seed if number == 0 else None)
-        score, steps, over = 0.0, 0, False
-        while not over:
-            yield env.render(), False
-            observation, reward, terminated, truncated, _ = env.step(policy(observation))
-            score, steps, over = score + float(reward), steps + 1, terminated or truncated
-        played.append(Episode(score, steps))
-        yield env.render(), True
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
+        yield env.render(), moment.over
 
 
 def _gif(frames, fps):

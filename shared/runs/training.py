@@ -93,7 +93,8 @@ class _Signals:
 
     def __init__(self, told, saved):
         self.status, self._told, self._saved = None, told, saved
-        self._before, self._first = {}, None
+        self._before: dict[int, Any] = {}
+        self._first = 0.0  # when the first one came, monotonic seconds
         self._at_prompt = hasattr(sys, "ps1")
 
     def __enter__(self):
