@@ -26,7 +26,7 @@ class Trained(NamedTuple):
 
 
 def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
-    """Add the flag that chooses an experiment, if there is a choice; parsed, it is called `experiment`, None by default."""
+    """Add the flag that chooses an experiment, if there is a choice; parsed, it is `experiment`, None by default."""
     names = list(suite.experiments)
     if suite.make is not None:
         parser.add_argument(
