@@ -39,8 +39,8 @@ def begin(threads):
     if threads is not None:
         torch.set_num_threads(threads)
     return {
-        "about": f"Stable-Baselines3 {stable_baselines3.__version__} on PyTorch {torch.__version__}, "
-        f"{torch.get_num_threads()} threads"
+        "about": f"Stable-Baselines3 {stable_baselines3.__version__} on PyTorch {torch.__version__} "
+        f"(threads: {torch.get_num_threads()})"
     }
 
 

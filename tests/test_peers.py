@@ -60,7 +60,7 @@ needs_shell = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 @needs_shell
 def test_an_agent_is_made_and_timed_elsewhere(python, catch, small, tmp_path, capsys):
     with peers.peer(WithPeer(peer_python=python, peer_threads=5)) as other:
-        assert capsys.readouterr().out == "against Stable-Baselines3 8.8 on PyTorch 9.9, 5 threads\n"
+        assert capsys.readouterr().out == "against Stable-Baselines3 8.8 on PyTorch 9.9 (threads: 5)\n"
         other.make("dqn", catch.env(small), small, verbose=0)
         assert 0 < other.seconds("dqn", 1000) < 1
     told = json.loads((tmp_path / "stable_baselines3" / "told.json").read_text())

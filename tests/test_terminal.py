@@ -138,6 +138,18 @@ class TestLeaving:
             assert terminal.end() == 0
             assert terminal.is_restored()
 
+    def test_told_to_end_while_it_is_stopped_it_does_not_take_the_terminal_again(self):
+        with run(ECHO) as terminal:
+            terminal.read_until("typed .")
+            terminal.type("\x1a")
+            assert terminal.news() == "stopped"
+            terminal.signal(signal.SIGTERM)
+            terminal.signal(signal.SIGCONT)  # in the background: the shell has the terminal
+            terminal.go_on()
+            assert terminal.end() == 143
+            assert terminal.is_restored()
+            assert terminal.output.count(ENTERED) == 1
+
     def test_keys_for_the_game_do_not_reach_the_shell(self):
         keys = "hhhlll\x1b[D\n"
         with run(
