@@ -30,9 +30,8 @@ class EnvMemory:
         self.reward = np.zeros((self.rows, games), np.float32)
         self.terminated = np.zeros((self.rows, games), bool)
         self.ended = np.zeros((self.rows, games), bool)
-        self.final: dict[
-            tuple[int, int], np.ndarray
-        ] = {}  # (row, game) -> the last observation of an episode that was cut
+        # (row, game) -> the last observation of an episode that was cut
+        self.final: dict[tuple[int, int], np.ndarray] = {}
         self.steps = 0  # of all environments together, ever
 
     @property

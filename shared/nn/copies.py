@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shared.arrays import Array
 from shared.errors import UserError
 
 # Parts of a model that hold settings of their own. (Initializers have done their work.)
@@ -53,7 +54,7 @@ def copy_of(model: keras.Model) -> keras.Model:
     return copy
 
 
-def copy_weights(source: keras.Model, target: keras.Model, tau: Any = 1.0) -> None:
+def copy_weights(source: keras.Model, target: keras.Model, tau: Array = 1.0) -> None:
     """Move the weights of `target` towards those of `source`, a model of the same architecture.
 
     target ← (1 - tau) target + tau source (Lillicrap et al. 2015, algorithm 1). At tau = 1 it is a copy, to the bit;

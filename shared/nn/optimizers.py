@@ -62,9 +62,9 @@ class RMSPropGraves(keras.optimizers.Optimizer):
         super().build(variables)
         self._squares = self.add_optimizer_variables(variables, "square")
         self._means = self.add_optimizer_variables(variables, "mean")
-        self._steps: list[keras.Variable] | None = None
-        if self.momentum:
-            self._steps = self.add_optimizer_variables(variables, "step")
+        self._steps: list[keras.Variable] | None = (
+            self.add_optimizer_variables(variables, "step") if self.momentum else None
+        )
 
     def update_step(self, gradient: Array, variable: keras.Variable, learning_rate: Array) -> None:
         """Apply the rule to one weight array."""

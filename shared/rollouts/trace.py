@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from shared.arrays import Array
+
 
 class Episode(NamedTuple):
     """One finished episode."""
@@ -15,8 +17,8 @@ class Episode(NamedTuple):
 class Trace(NamedTuple):
     """What happened in one call of a trainer's `run`, a row for each step of G games side by side."""
 
-    ended: Any  # bool [n, G], an episode ended at this step
-    score: Any  # float32 [n, G], its return; meaningless where none ended
-    length: Any  # int32 [n, G], its length in steps
-    loss: Any  # float32 [n], of the last update by then; 0 where none was made
-    largest_target: Any = None  # float32 [n], max |y| in the batch of that update; None where targets cannot run away
+    ended: Array  # bool [n, G], an episode ended at this step
+    score: Array  # float32 [n, G], its return; meaningless where none ended
+    length: Array  # int32 [n, G], its length in steps
+    loss: Array  # float32 [n], of the last update by then; 0 where none was made
+    largest_target: Array = None  # float32 [n], max |y| in the batch of that update; None where targets cannot run away
