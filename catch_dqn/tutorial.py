@@ -1,8 +1,7 @@
 """T1 in one file, to be typed along: the game of Catch and a DQN that learns it. `python -m catch_dqn.tutorial` trains.
 
 The names, the defaults and the order are the tutorial's. What it asks of `predict` one state at a time, 512 times for a
-batch of 256, is here one call for all of them; nothing else makes it slow. What the other files of this project add to
-it (a loop that is compiled as a whole, runs that can be resumed, other games) starts from here.
+batch of 256, is here one call for all of them; nothing else makes it slow.
 """
 
 import random
@@ -12,25 +11,25 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from shared.commands.parser import Parser, command
+from shared.files import refuse_existing
 from shared.nn.backend import program, value_and_gradients
 from shared.storage import load_weights, save_weights
-
-LEFT, STAY, RIGHT = 0, 1, 2
 
 
 class Game:
     """A paddle of three cells on the bottom row catches one object; `won` is None until that arrives there."""
 
+    won: bool | None
+
     def __init__(self, grid_size: int = 10, seed: int = 0) -> None:
-        self.grid_size, self.num_actions = grid_size, 3
-        self.rng = np.random.default_rng(seed)
+        self.grid_size, self.num_actions, self.rng = grid_size, 3, np.random.default_rng(seed)
         self.reset()
 
     def reset(self) -> np.ndarray:
         """Begin anew: the object on row 0, both columns drawn (as in T1: neither of them ever rightmost)."""
         self.paddle = int(self.rng.integers(1, self.grid_size - 2))
-        self.row, self.column = 0, int(self.rng.integers(0, self.grid_size - 1))
-        self.won: bool | None = None
+        self.row, self.column, self.won = 0, int(self.rng.integers(0, self.grid_size - 1)), None
         return self.state
 
     def move(self, action: int) -> int:
@@ -50,8 +49,7 @@ class Game:
     def state(self) -> np.ndarray:
         """What there is to see, row by row: float32 [grid_size²], 1 where the paddle or the object is."""
         grid = np.zeros((self.grid_size, self.grid_size), np.float32)
-        grid[-1, self.paddle - 1 : self.paddle + 2] = 1
-        grid[self.row, self.column] = 1
+        grid[-1, self.paddle - 1 : self.paddle + 2] = grid[self.row, self.column] = 1
         return grid.reshape(-1)
 
     def render(self) -> str:
@@ -60,44 +58,26 @@ class Game:
 
 
 class Agent:
-    """Deep Q-learning with experience replay (Mnih et al. 2015, algorithm 1, without a target network).
-
-    Args:
-        env: a `Game`, or whatever else has `state`, `move`, `reset`, `won` and `num_actions`.
-        explore: chance of a random action.
-        discount: value of a reward one step later.
-        hidden_size: units of both hidden layers.
-        memory_limit: transitions that are remembered.
-        batch_size: of these in one `replay`.
-        optimizer, loss: of Keras, or their names.
-        seed: of the weights, of exploring and of what is replayed.
-    """
+    """Deep Q-learning with experience replay (Mnih et al. 2015, algorithm 1, without a target network)."""
 
     def __init__(
         self,
         env: Game,
-        explore: float = 0.1,
-        discount: float = 0.9,
-        hidden_size: int = 100,
-        memory_limit: int = 5000,
-        batch_size: int = 256,
+        explore: float = 0.1,  # chance of a random action
+        discount: float = 0.9,  # value of a reward one step later
+        hidden_size: int = 100,  # units of both hidden layers
+        memory_limit: int = 5000,  # transitions that are remembered
+        batch_size: int = 256,  # of these in one `replay`
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         loss: str | keras.losses.Loss = "mse",
-        seed: int = 0,
+        seed: int = 0,  # of the weights, of exploring and of what is replayed
     ) -> None:
         self.env, self.explore, self.discount = env, explore, discount
-        self.memory: deque = deque(maxlen=memory_limit)
-        self.batch_size = batch_size
-        self.random = random.Random(seed)
+        self.memory, self.batch_size = deque[tuple](maxlen=memory_limit), batch_size
+        self.random, inputs = random.Random(seed), env.state.size
         keras.utils.set_random_seed(seed)
-        inputs = env.state.size
-        self.model = keras.Sequential(
-            [
-                keras.Input((inputs,)),
-                *(keras.layers.Dense(hidden_size, activation="relu") for _ in range(2)),
-                keras.layers.Dense(env.num_actions),
-            ]
-        )
+        hidden = [keras.layers.Dense(hidden_size, activation="relu") for _ in range(2)]
+        self.model = keras.Sequential([keras.Input((inputs,)), *hidden, keras.layers.Dense(env.num_actions)])
         self.optimizer, self.loss = keras.optimizers.get(optimizer), keras.losses.get(loss)
         self.optimizer.build(self.model.trainable_variables)
         self._value = program(self.model, (1, inputs))
@@ -119,20 +99,19 @@ class Agent:
         count = min(self.batch_size, len(self.memory))
         rows = self.random.sample(range(len(self.memory)), count)
         rows += rows[:1] * (self.batch_size - count)  # fills the batch up; counts for nothing
-        batch = [np.array(column) for column in zip(*(self.memory[i] for i in rows), strict=True)]
-        state, action, reward, next_state, game_over = batch
+        state, action, reward, next_state, game_over = map(np.array, zip(*(self.memory[i] for i in rows), strict=True))
         target = self._values(state)  # [B, A]: what was not tried is right as it is
-        best = self._values(next_state).max(axis=1)  # [B]
-        target[np.arange(self.batch_size), action] = reward + self.discount * best * ~game_over
+        best = self.discount * self._values(next_state).max(axis=1) * ~game_over  # [B]
+        target[np.arange(self.batch_size), action] = reward + best
         counts = (np.arange(self.batch_size) < count) / count  # a mean over the rows that count
         return float(self._fit(state, target, counts))
 
     def _gradient_step(self, state, target, counts):
-        def loss():
-            return keras.ops.sum(keras.ops.reshape(self.loss(target, self.model(state)), (-1,)) * counts)
-
-        value, gradients = value_and_gradients(loss, self.model.trainable_variables)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
+        weights = self.model.trainable_variables
+        value, gradients = value_and_gradients(
+            lambda: keras.ops.sum(keras.ops.reshape(self.loss(target, self.model(state)), (-1,)) * counts), weights
+        )
+        self.optimizer.apply(gradients, weights)
         return value
 
     def save(self, path: str | Path = "game_weights.h5") -> None:
@@ -153,13 +132,19 @@ def train(game: Game, agent: Agent, epochs: int = 6500, every: int = 100) -> Non
             action = agent.choose_action()
             reward = game.move(action)
             agent.remember(state, action, reward, game.state, game.won is not None)
-            state = game.state
-            loss += agent.replay()
+            state, loss = game.state, loss + agent.replay()
         if epoch % every == 0:
             print(f"epoch {epoch}/{epochs}  loss {loss:.4f}  win rate {np.mean(wins) if wins else 0:.0%}", flush=True)
         wins.append(game.won)
 
 
-if __name__ == "__main__":
+def main(argv: list[str]) -> None:
+    """Train, and leave the weights here."""
+    Parser("catch_dqn.tutorial", "Train T1's agent; its weights go to game_weights.h5, here.").parse_args(argv)
+    refuse_existing("game_weights.h5", "move it away, or work in another folder")
     train(game := Game(), agent := Agent(game))
     agent.save()
+
+
+if __name__ == "__main__":
+    command(main)

@@ -160,7 +160,7 @@ def test_perfect_play_scores_what_is_published(size, first, score):
 
 
 def test_the_player_that_never_misses_is_a_program(capsys):
-    assert main(["--num-envs", "20", "--seed", "5"]) == 0
+    assert main(["--games", "20", "--seed", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("; ")[0] for line in lines] == [
         "ball8: 20 games of 500 steps, scores 99 to 99",
@@ -170,7 +170,7 @@ def test_the_player_that_never_misses_is_a_program(capsys):
 
 def test_a_missed_ball_is_told(monkeypatch, capsys):
     monkeypatch.setattr("catch_dqn.perfect_player.perfect_action", lambda game, state: np.full_like(state.bar, STAY))
-    assert main(["--num-envs", "20"]) == 1
+    assert main(["--games", "20"]) == 1
     assert "a ball was missed in 20" in capsys.readouterr().out
 
 

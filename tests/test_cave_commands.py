@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cave_game import evaluate, play, train
+from cave_game import evaluate, play, stage, train
 from cave_game.envs import CRAFT_COLOUR, ROCK_COLOUR
 from cave_game.experiment import EXPERIMENTS
 from cave_game.game import HELD, RELEASED, Cave
@@ -29,9 +29,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def network(**options):
-    return three_convolutions(
-        **{"observation_shape": (24, 24, 4), "num_actions": 2, "hidden": (128,), "seed": 3} | options
-    )
+    return three_convolutions(**{"observation_shape": (24, 24, 4), "outputs": 2, "hidden": (128,), "seed": 3} | options)
 
 
 def test_network_has_the_published_shape():
@@ -89,7 +87,7 @@ def presses(button, *frames):
 
 
 def test_a_flight_waits_for_its_first_press():
-    button = play.Button()
+    button = stage.Button()
     for _ in range(2):
         button.begin()
         ready = []
@@ -102,7 +100,7 @@ def test_a_flight_waits_for_its_first_press():
 
 
 def test_a_press_counts_as_held_for_three_frames_and_key_repeat_goes_on():
-    button = play.Button()
+    button = stage.Button()
     assert presses(button, " ", "", "", "", "") == [HELD, HELD, HELD, RELEASED, RELEASED]
     assert presses(button, " ", "", "  ", "", "", "") == [HELD] * 5 + [RELEASED]
 
@@ -110,7 +108,7 @@ def test_a_press_counts_as_held_for_three_frames_and_key_repeat_goes_on():
 def test_the_stage_shows_all_rows_but_those_that_are_always_rock():
     env = gymnasium.make("cave_game/Cave-v0")
     env.reset(seed=1)
-    lines, picture = play.view(env)
+    lines, picture = stage.view(env)
     assert picture.shape == (42, 48, 3)
     screen = Cave().screen(np, env.unwrapped.state)[0, 3:45]
     np.testing.assert_array_equal((picture == ROCK_COLOUR).all(axis=-1), screen == 0.5)
@@ -120,17 +118,17 @@ def test_the_stage_shows_all_rows_but_those_that_are_always_rock():
     assert lines[10] == " " * 8 + "@@" + " " * 38  # rows 23 and 24
     env.step(RELEASED)
     env.step(RELEASED)
-    lines, _ = play.view(env)
+    lines, _ = stage.view(env)
     assert lines[10][:20] == " " * 8 + "oo" + " " * 10  # the craft is in the lower row of this pair
     assert lines[11][:20] == " " * 8 + "@@" + " " * 10
 
 
 def test_verdicts():
-    verdict = play.STAGES["cave"].verdict
-    assert verdict(Episode(score=2000, steps=2000)) == "through!"
-    assert verdict(Episode(score=15, steps=15)) == "through!"  # of an agent that was trained with --time-limit 15
-    assert verdict(Episode(score=137, steps=138)) == "crashed after 137 steps"
-    assert play.STAGES["cave"].tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
+    verdict = stage.STAGE.verdict
+    assert verdict(Episode(score=2000, length=2000)) == "through!"
+    assert verdict(Episode(score=15, length=15)) == "through!"  # of an agent that was trained with --time-limit 15
+    assert verdict(Episode(score=137, length=138)) == "crashed after 137 steps"
+    assert stage.STAGE.tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
 
 
 def test_the_agent_that_comes_with_the_project(capsys):

@@ -415,9 +415,9 @@ def test_statistics_that_theano_wrote_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"kernel_regularizer": "l2"}, "layer each: kernel_regularizer is not supported in YAML"),
-        ({"data_format": "channels_first"}, "layer each: data_format channels_first is not supported in YAML"),
-        ({"trainable": False}, "layer each: trainable: false is not supported in YAML"),
+        ({"kernel_regularizer": "l2"}, "layer each: kernel_regularizer is not supported"),
+        ({"data_format": "channels_first"}, "layer each: data_format channels_first is not supported"),
+        ({"trainable": False}, "layer each: trainable: false is not supported"),
     ],
 )
 def test_what_our_yaml_cannot_keep_is_seen_inside_a_time_distributed(tmp_path, option, words):

@@ -33,7 +33,7 @@ def test_a_program_has_help_and_refuses_unknown_flags(name, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: python -m {name} ")
+    assert capsys.readouterr().out.startswith(f"usage: python -m {name.removesuffix('.__main__')} ")
     with pytest.raises(UserError) as refused:
         main(["--no-such-flag"])
     assert "\n" not in str(refused.value)
@@ -57,4 +57,4 @@ def test_every_command_that_is_written_about_is_a_program():
         if path.suffix in (".md", ".py"):
             told |= set(mention.findall(path.read_text(encoding="utf-8")))
     assert len(told) > 20
-    assert told <= set(PROGRAMS)
+    assert told <= {name.removesuffix(".__main__") for name in PROGRAMS}

@@ -1,9 +1,6 @@
 """A game of one's own as a program: `python ring.py train`, `play`, `evaluate`, with all that the games here have.
 
-    if __name__ == "__main__":
-        program(Ring(), steps=30_000)
-
-docs/own_game.md walks through it.
+The file ends with `program(Ring(), steps=30_000)`; docs/own_game.md walks through it.
 """
 
 import sys
