@@ -26,7 +26,7 @@ COMPARISONS = {
         "RMSPropGraves": [*T3_BALL8, "--optimizer", "rmsprop-graves"],
         "RMSprop, step x 10": [*T3_BALL8, "--optimizer", "rmsprop", "--learning-rate", "0.0025"],
     },
-    # What T4's habit costs, to take a time limit for the end of the world.
+    # What T5's habit costs, to take a time limit for the end of the world.
     "cartpole-truncation": {
         "goes on": [*CARTPOLE, "--truncation", "bootstrap"],
         "has ended": [*CARTPOLE, "--truncation", "terminal"],

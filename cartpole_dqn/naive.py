@@ -4,8 +4,9 @@ The value of what was done is moved towards the reward that came at once:
 
     Q(s_tm1, a_tm1) → r_t
 
-No next state, no discount, no end of the world, no exploration, no memory. Every reward of CartPole is 1, so every
-value tends to 1, whatever the action, and the larger of two values says nothing (docs/cartpole.md shows it).
+No next state, no discount, no end of the world, no exploration, no memory. Every reward of CartPole is 1, so the
+value of the action taken tends to 1, the other one's has no target at all, and the larger of the two says nothing about
+what comes (docs/cartpole.md shows it).
 
 As settings of a DQN: a discount of 0 leaves the reward as the target; a memory of one transition and a batch of one are
 "learn from what just happened"; epsilon 0 is "always greedy". Since the greedy action is the one that was taken, T2's

@@ -16,7 +16,7 @@ class CaveSettings(Settings):
     activation: str = option("relu", "of the dense layers", choices=("relu", "elu"))
 
 
-# T3 says that CAVE took the settings of its 16x16 catch-ball, quirks and all.
+# T3 says that CAVE took the network of its 16x16 catch-ball. The settings are taken from there too, quirks and all.
 CAVE_TUTORIAL = CaveSettings(
     episodes=1000,
     time_limit=TIME_LIMIT,

@@ -124,7 +124,7 @@ def draw(path: str | Path, iterated: Solution, learned: Solution, true_value: fl
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2, sharey=True)
-    titles = ("Q-value iteration: the chances are known", "Q-learning: they are found out")
+    titles = ("Q-value iteration: the chances are known", "Q-learning: only what happens is seen")
     for panel, title, unit, solution in zip(panels, titles, ("rounds", "steps"), (iterated, learned), strict=True):
         panel.plot(solution.history[:, 0, 0])
         panel.axhline(true_value, color="black", linestyle="--", linewidth=1)

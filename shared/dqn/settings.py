@@ -112,7 +112,7 @@ class Settings:
 
     truncation: str = option(
         "bootstrap",
-        "after a cut by the time limit the world goes on, or (a quirk of T3, T4 and T5) has ended",
+        "after a cut by the time limit the world goes on, or (a quirk of T3 and T5) has ended",
         choices=("bootstrap", "terminal"),
         group=QUIRKS,
     )

@@ -26,7 +26,7 @@ STATE = {"built", "_built", "_trainable_variables_indices", "_exclude_from_weigh
 def clone_model(model: keras.Model) -> keras.Model:
     """A model of the same architecture with equal weights that shares nothing with `model`.
 
-    (`copy.copy` of a model shares its weights: a target network made so follows the online network at every update.)
+    (`copy.copy` of a Keras 1 model shared its weights: a target network made so followed the online one all along.)
     Layers, metrics and the optimizer are made again from their `get_config`, and compared: Keras drops what that leaves
     out, and the copy would compute something else. A compiled model's clone is compiled likewise, with an optimizer of
     its own in the same state.

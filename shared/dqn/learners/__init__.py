@@ -1,7 +1,7 @@
 """The seam of the algorithms: what a network's output is worth, and what a batch of transitions costs.
 
 The engine plays, remembers and keeps the clock; of what is learned it knows only a `Learner`. To add one, write a class
-and register it by name (`shared.dqn.names.LEARNERS`); docs/own_learner.md does it step by step.
+and register it by name (`shared.names.LEARNERS`); docs/own_learner.md does it step by step.
 """
 
 import keras
