@@ -49,13 +49,6 @@ class PolicySettings:
                 "have brought; give --baseline too, or --horizon 0"
             )
 
-    steps = None  # training is over after so many iterations, not after so many environment steps
-
-    @property
-    def episodes(self) -> int:
-        """Episodes in all."""
-        return self.iterations * self.num_envs
-
     def learning_rate_share(self, iteration: int) -> float:
         """What is left of the step sizes: falls evenly from 1 to `learning_rate_end / learning_rate`."""
         last = self.learning_rate_end / self.learning_rate if self.learning_rate else 1.0

@@ -14,7 +14,7 @@ from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.nn.backend import compiled, value_and_gradients
 from shared.rollouts.collector import Collector, Trajectory
-from shared.rollouts.trace import Trace
+from shared.rollouts.trace import Goal, Trace
 
 SHUFFLE = 1  # the stream of random numbers that minibatches are drawn from; that of the episodes has no such suffix
 
@@ -69,6 +69,11 @@ class Trainer:
         self._values = compiled(self._expected)
 
     # -- what a caller sees -------------------------------------------------------------------------------------
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training: all its episodes."""
+        return Goal(self.settings.iterations * self.settings.num_envs, by_steps=False)
 
     def start(self) -> TrainState:
         """The state before the first iteration."""

@@ -23,9 +23,9 @@ from lunar_pg import train as train_policy
 from lunar_pg.experiment import EXPERIMENTS as POLICIES
 from lunar_pg.experiment import SUITE as POLICY_SUITE
 from shared import files
-from shared.dqn.engine import Trace
 from shared.errors import UserError, one_line
 from shared.rollouts.intervals import plus_minus
+from shared.rollouts.trace import Goal, Trace
 from shared.runs import checkpoint, training
 from shared.runs.folder import Run, latest_run
 
@@ -318,6 +318,7 @@ class Counting:
     def __init__(self, calls=3, meanwhile=lambda state: None, largest_target=0.0):
         self.calls, self.meanwhile, self.largest_target = calls, meanwhile, largest_target
         self.weights = np.zeros(3, np.float32)
+        self.goal = Goal(calls, by_steps=False)
 
     def start(self):
         return State(0, 0)

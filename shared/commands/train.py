@@ -246,7 +246,7 @@ def _train(run, trainer, request, suite, began):
         return stopped.status
     if request.keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
-    _finish(run, experiment, choice.settings, trainer.export(), outcome)
+    _finish(run, experiment, choice.settings, trainer, outcome)
     weights = run.path / experiment.weights_name
     print(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
@@ -257,11 +257,12 @@ def _train(run, trainer, request, suite, began):
     return 0
 
 
-def _finish(run, experiment, settings, model, outcome):
+def _finish(run, experiment, settings, trainer, outcome):
     """Leave in the run's folder what training came to, and print how good it is."""
+    model = trainer.export()
     storage.save_weights(model, run.path / experiment.weights_name)
     storage.save_architecture(model, run.path / ARCHITECTURE)
-    axis = ("episodes", experiment.unit) if settings.steps is None else ("steps", "environment steps")
+    axis = ("steps", "environment steps") if trainer.goal.by_steps else ("episodes", experiment.unit)
     charts.learning_curve(run.path / CURVE, run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
     figure, recent, last = experiment.figure, outcome.scores[-training.WINDOW :], None

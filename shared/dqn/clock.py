@@ -11,6 +11,7 @@ from shared.arrays import Array
 from shared.dqn import quirks
 from shared.dqn.schedules import linear
 from shared.dqn.settings import Settings
+from shared.rollouts.trace import Goal
 
 
 class Time(NamedTuple):
@@ -75,6 +76,12 @@ class Clock:
         settings = self.settings
         limits = (time.episodes, settings.episodes), (time.steps, settings.steps)
         return any(limit is not None and now >= limit for now, limit in limits)
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training: steps, where they are limited, or episodes."""
+        steps, episodes = self.settings.steps, self.settings.episodes
+        return Goal(episodes or 0, by_steps=False) if steps is None else Goal(steps, by_steps=True)
 
     def of(self, time: Time) -> Array:
         """The time in the unit of `train_by`: environment steps or episodes."""

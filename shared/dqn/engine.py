@@ -28,7 +28,7 @@ from shared.machine import memory_bytes
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_of, copy_weights
-from shared.rollouts.trace import Trace
+from shared.rollouts.trace import Goal, Trace
 
 BLOCK_STEPS = 4000
 UNROLLED = 4  # updates after one step that are written out one after the other, at most; more of them are a loop
@@ -113,6 +113,11 @@ class Engine:
         self._learn = compiled(lambda limit, state: self._play(limit, state, learn=True))
 
     # -- what a caller sees -------------------------------------------------------------------------------------
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training."""
+        return self.clock.goal
 
     def start(self) -> TrainState:
         """The state before the first step."""

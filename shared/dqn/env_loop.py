@@ -21,7 +21,7 @@ from shared.nn.backend import compiled, program, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_of, copy_weights
 from shared.rollouts import env_state
-from shared.rollouts.trace import Trace
+from shared.rollouts.trace import Goal, Trace
 
 BLOCK_STEPS = 2000  # environment steps that one call of `run` makes, about
 
@@ -58,6 +58,11 @@ class EnvLoop:
         self._space = space
 
     # -- what a caller sees -------------------------------------------------------------------------------------
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training."""
+        return self.clock.goal
 
     def start(self) -> Time:
         """Begin an episode in every environment; returns the `Time` before the first step."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from shared.dqn.clock import START, Clock, Time
 from shared.dqn.settings import Settings
-from shared.rollouts.trace import Episode, Trace
+from shared.rollouts.trace import Episode, Goal, Trace
 
 
 class Agent(Protocol):
@@ -107,6 +107,11 @@ class Loop:
         self.env, self.settings, self.block = env, settings, block
         self.agent = cast(DeepAgent, agent)  # what the settings do not ask for, it need not know
         self.clock = Clock(settings)
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training."""
+        return self.clock.goal
 
     def start(self) -> Time:
         """Seed the environment; returns the time before the first step."""

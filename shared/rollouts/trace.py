@@ -22,3 +22,10 @@ class Trace(NamedTuple):
     length: Array  # int32 [n, G], its length in steps
     loss: Array  # float32 [n], of the last update by then; 0 where none was made
     largest_target: Array = None  # float32 [n], max |y| in the batch of that update; None where targets cannot run away
+
+
+class Goal(NamedTuple):
+    """What ends a training: so many environment steps, or so many episodes."""
+
+    total: int
+    by_steps: bool

@@ -49,14 +49,6 @@ class AnySettings(Protocol):
         """Games played side by side."""
 
     @property
-    def steps(self) -> int | None:
-        """Environment steps after which training ends, or None."""
-
-    @property
-    def episodes(self) -> int | None:
-        """Whole games after which training ends, or None."""
-
-    @property
     def discount(self) -> float:
         """Value of a reward one step later."""
 

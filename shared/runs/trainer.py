@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from shared.rollouts.trace import Trace
+from shared.rollouts.trace import Goal, Trace
 
 
 class State(Protocol):
@@ -23,6 +23,10 @@ class State(Protocol):
 
 class Trainer(Protocol):
     """What trains: `shared.dqn.engine.Engine`, `shared.dqn.loop.Loop`, `shared.dqn.env_loop.EnvLoop`, `lunar_pg`'s."""
+
+    @property
+    def goal(self) -> Goal:
+        """What ends the training."""
 
     def start(self) -> Any:
         """The state before the first step."""

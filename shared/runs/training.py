@@ -186,13 +186,13 @@ def train(
     if not resume:
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
-    progress = _progress(settings, unit, state) if show else Silence()
+    progress = _progress(trainer.goal, unit, state) if show else Silence()
     with _Signals(progress.say, run.path) as signals, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
             _refuse_infinite(trace, int(before.steps), settings, run)
-            for then, piece in _pieces(before, state, trace, settings.steps):
+            for then, piece in _pieces(before, state, trace, trainer.goal):
                 scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
                 learned = piece.loss[piece.loss != 0]
                 loss = float(learned.mean()) if len(learned) else 0.0
@@ -211,7 +211,7 @@ def train(
                     }
                 )
             progress.update(
-                int(state.episodes if settings.steps is None else state.steps),
+                int(state.steps if trainer.goal.by_steps else state.episodes),
                 {
                     "loss": f"{loss:.4f}",
                     **{name: f"{value:.2f}" for name, value in others.items()},
@@ -236,21 +236,21 @@ def train(
     return Outcome(scores, int(state.steps), time.monotonic() - began)
 
 
-def _progress(settings, unit, state):
-    """A bar that counts what ends the training: environment steps, where they are limited, or episodes."""
-    if settings.steps is None:
-        return TrainingProgress(settings.episodes, unit, int(state.episodes))
-    return TrainingProgress(settings.steps, "steps", int(state.steps))
+def _progress(goal, unit, state):
+    """A bar that counts what ends the training."""
+    if goal.by_steps:
+        return TrainingProgress(goal.total, "steps", int(state.steps))
+    return TrainingProgress(goal.total, unit, int(state.episodes))
 
 
-def _pieces(before, state, trace, last):
+def _pieces(before, state, trace, goal):
     """What one call of `run` brought, in pieces small enough for a smooth curve: pairs of state and trace.
 
-    Of the states only the counters are right. `last`: environment steps after which training ends, where that is known.
+    Of the states only the counters are right.
     """
     rows = len(trace.loss)
     first, taken = int(before.steps), int(state.steps) - int(before.steps)
-    count = PIECES if last is None else min(PIECES, max(1, taken * ROWS // last))
+    count = min(PIECES, max(1, taken * ROWS // goal.total)) if goal.by_steps else PIECES
     if rows < count or rows != len(trace.ended):
         return [(state, trace)]
     pieces = []
