@@ -446,9 +446,10 @@ def test_at_a_prompt_a_second_signal_does_not_end_python(run, settings, monkeypa
             time.sleep(pause)
 
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         training.train(Counting(meanwhile=twice), run, settings)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_run_that_goes_on_elsewhere_is_told_in_one_line_on_stderr(run, settings, monkeypatch, capsys):
