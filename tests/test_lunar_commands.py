@@ -114,7 +114,8 @@ def test_what_cannot_be_trained_is_refused(arguments, words, tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--baseline"]])
-def test_weights_that_run_away_stop_the_training_before_they_are_saved(options, tmp_path):
+def test_weights_that_run_away_stop_the_training_before_they_are_saved(options, tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.runs.training.CHECKPOINT_SECONDS", 1e9)  # however slow the machine
     rates = ["--optimizer", "sgd", "--learning-rate", "1e38", "--value-learning-rate", "1e38", *options]
     with pytest.raises(UserError, match=r"--learning-rate 1e\+38: the loss was nan"):
         train.main([*SMALL, *rates, "--out", str(tmp_path)])
