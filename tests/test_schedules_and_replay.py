@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from cartpole_dqn.experiment import EXPERIMENTS as CARTPOLE
 from shared.dqn import replay
 from shared.dqn.clock import START, Clock, Time
 from shared.dqn.formulas import epsilon_greedy, replace_taken, td_target
@@ -47,6 +48,17 @@ def test_what_is_due_after_a_step():
     assert syncs == [5, 10, 15]
     assert not clock.is_over(time)
     assert clock.is_over(Time(0, settings.episodes, 0))
+
+
+@pytest.mark.parametrize("variant", ["fixed-targets", "double", "dueling"])
+def test_the_target_network_moves_after_the_episodes_with_the_numbers_of_t4(variant):
+    clock, time, updates, syncs = Clock(CARTPOLE[variant].presets["tutorial"]), START, 0, {}
+    for number in range(600):
+        before, time = time, clock.after_step(time, 1)
+        updates += clock.updates_due(before, time, 1)
+        if clock.sync_is_due(before, time):
+            syncs[number] = updates
+    assert syncs == {number: number - 50 for number in range(100, 600, 50)}
 
 
 def test_epsilon_greedy_at_its_ends():

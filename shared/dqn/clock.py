@@ -69,7 +69,8 @@ class Clock:
 
     def next_sync(self, time: Time) -> Array:
         """When the target network moves next, in the unit of `of`."""
-        return (self.of(time) // self.settings.target_sync + 1) * self.settings.target_sync
+        first = 0 if self.by_steps else 1  # T4 counts its episodes from 0: the one with number 100 is the 101st
+        return ((self.of(time) - first) // self.settings.target_sync + 1) * self.settings.target_sync + first
 
     def is_over(self, time: Time) -> bool:
         """Whether training ends."""
