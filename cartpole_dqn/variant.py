@@ -9,6 +9,7 @@ import numpy as np
 
 from cartpole_dqn.physics import CartPole
 from shared.dqn.settings import Settings
+from shared.errors import UserError
 from shared.late import late
 from shared.options import option
 from shared.rollouts.collector import Collector
@@ -46,8 +47,17 @@ class Variant(Experiment):
         return gymnasium.make(ENV_ID, disable_env_checker=True, **options)
 
     def network(self, settings: CartPoleSettings, outputs: int) -> Any:
-        """Dense layers, with one head or two."""
+        """Dense layers, with one head or two.
+
+        Raises:
+            UserError: for two heads of a learner whose outputs are not one value for each action.
+        """
         shape = CartPole.observation_shape
+        if settings.dueling != "none" and outputs != CartPole.num_actions:
+            raise UserError(
+                f"--learner {settings.learner}: a network with two heads has one value for each action; "
+                "give --dueling none too, or another --learner"
+            )
         return networks.dense(shape, outputs, settings.hidden, settings.seed, settings.activation, settings.dueling)
 
     def stage(self) -> Any:

@@ -25,6 +25,7 @@ from shared.display.terminal import Screen
 from shared.dqn.settings import Settings
 from shared.errors import UserError
 from shared.late import late
+from shared.options import refuse_unknown
 from shared.runs import training
 from shared.runs.notes import History, Notes
 from shared.runs.own import ANY_ENV, EnvExperiment, GameExperiment, any_env
@@ -61,16 +62,13 @@ class DQN:
             if env.spec is None:
                 raise UserError("env: made without gymnasium.make; register it, and give its id")
             env = env.spec.id
-        known = {field.name for field in dataclasses.fields(Settings)}
-        unknown = [name for name in changes if name not in known]
-        if unknown:
-            raise UserError(f"{unknown[0]}: no such setting; there are {', '.join(sorted(known))}")
         self.experiment: EnvExperiment | GameExperiment
         if isinstance(env, str):
             self.experiment, first, engine = any_env(env), settings or ANY_ENV, "vector"
         else:
             self.experiment = GameExperiment(type(env).__name__.lower(), type(env).__name__, {}, rules=env)
             first, engine = settings or Settings(**SMALL_GAME), "compiled"
+        refuse_unknown(changes, type(first))
         self.settings = dataclasses.replace(first, **changes)
         self._given = model
         self._trainer = self._build().trainer(self.settings, engine)

@@ -5,6 +5,7 @@ instance is made.
 """
 
 import dataclasses
+import difflib
 import functools
 import math
 import types
@@ -73,6 +74,16 @@ def value_types(settings_class: type) -> dict[str, tuple[type, bool, bool]]:
         several = typing.get_origin(kind) is tuple
         found[name] = typing.get_args(kind)[0] if several else kind, several, type(None) in parts
     return found
+
+
+def refuse_unknown(values: Collection[str], settings_class: type[Dataclass]) -> None:
+    """Raise `UserError` for the first name that is none of the class's settings."""
+    known = [field.name for field in dataclasses.fields(settings_class)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            remedy = f"do you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            raise UserError(f"{name}: no such setting; {remedy}")
 
 
 def check_limits(settings: Dataclass) -> None:

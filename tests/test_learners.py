@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from keras import ops
 
+from cartpole_dqn.experiment import EXPERIMENTS as CARTPOLE
+from catch_dqn.experiment import EXPERIMENTS as CATCH
+from cave_game.experiment import EXPERIMENTS as CAVE
 from shared import storage
 from shared.dqn.learners.categorical import project
 from shared.dqn.learners.quantile import quantile_huber_loss
 from shared.dqn.replay import Replay
+from shared.errors import UserError
 
 
 def test_quantile_huber_loss_by_hand():
@@ -72,3 +76,15 @@ def test_an_agent_is_saved_and_read_like_any_other(catch, small, name, tmp_path)
     saved = storage.save_model(model, tmp_path)
     seen = np.random.default_rng(0).random((4, 100), np.float32)
     np.testing.assert_allclose(storage.load_model(*saved)(seen), model(seen), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["quantile", "categorical"])
+def test_every_network_has_room_for_a_distribution_or_says_that_it_has_not(name):
+    for experiment in (*CATCH.values(), *CAVE.values(), CARTPOLE["dqn"]):
+        settings = dataclasses.replace(experiment.presets["tuned"], learner=name, atoms=5)
+        online, target = experiment.model(settings), experiment.model(settings)
+        experiment.learner(settings).prepare(online, target)
+        assert online.output_shape == (None, experiment.spaces(settings).num_actions)
+    settings = dataclasses.replace(CARTPOLE["dueling"].presets["tuned"], learner=name)
+    with pytest.raises(UserError, match=f"--learner {name}: a network with two heads"):
+        CARTPOLE["dueling"].model(settings)

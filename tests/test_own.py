@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from shared.display.views import any_stage
 from shared.dqn.env_loop import EnvLoop
 from shared.dqn.env_memory import EnvMemory
+from shared.games.env import GameEnv
 from shared.learn import DQN
 from shared.rollouts import env_state
 from shared.runs.own import ANY_ENV, any_env
@@ -57,6 +59,37 @@ def test_a_game_of_ones_own_is_checked_trained_played_and_scored(folder):
     scored = run(folder, "ring.py", "evaluate", *weights)
     assert float(re.search(r"mean return (\S+)", scored)[1]) > 0.7
     assert "return" in run(folder, "ring.py", "play", "--episodes", "1", *weights)
+
+
+def test_a_misspelt_setting_is_one_line(folder):
+    code = (folder / "ring.py").read_text()
+    (folder / "wrong.py").write_text(code.replace("steps=30_000", "step=30_000"))
+    told = run(folder, "wrong.py", "train", status=2)
+    assert told == "python wrong.py: step: no such setting; do you mean steps?\n"
+    (folder / "wrong.py").write_text(code.replace("steps=30_000", "presets={'x': {'batch_size': 0}}"))
+    assert run(folder, "wrong.py", "train", status=2).count("\n") == 1
+
+
+class Flag:
+    """A picture of 2 x 2 cells in three channels, of which one cell is empty."""
+
+    num_actions, observation_shape, reset_draws, step_draws = 3, (2, 2, 3), 0, 0
+
+    def observe(self, xp, state):
+        return np.eye(4, 3, dtype=np.float32).reshape(1, 2, 2, 3)
+
+
+def test_each_channel_of_a_game_looks_different():
+    env = GameEnv(Flag())
+    assert env.render_text(None) == "#o\n*."
+    corners = {tuple(pixel) for pixel in env.render_pixels(None)[::160, ::160].reshape(-1, 3)}
+    assert len(corners) == 4
+
+
+def test_a_person_is_offered_the_keys_of_the_game():
+    stage = any_stage(Flag.num_actions)
+    assert stage.keys == "0 to 2 start and choose the action"
+    assert stage.keyboard().actions == {"0": 0, "1": 1, "2": 2}
 
 
 def test_a_learner_of_ones_own_is_found_by_its_name(folder):

@@ -70,8 +70,8 @@ def play(argv: list[str], suite: Suite) -> int:
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
         experiment = suite.find(arguments.experiment)
-        stage = experiment.stage() or any_stage()
         env = experiment.env(experiment.first_settings, **settings.env_options)
+        stage = experiment.stage() or any_stage(int(env.action_space.n))
         played = _on_screen(env, stage.keyboard(), stage, settings.fps or stage.human_fps, person=True, **options)
         print(stage.tally(played) if played else "no game was finished")
         return 0

@@ -14,6 +14,7 @@ from shared.commands.play import play
 from shared.commands.train import train
 from shared.dqn.settings import Settings
 from shared.games.contract import Game
+from shared.options import refuse_unknown
 from shared.runs.own import GameExperiment
 from shared.runs.suite import Suite
 
@@ -36,19 +37,21 @@ def program(
         presets: more settings by name, each a dict of what it changes in `settings`, for `--preset NAME`.
         settings: of `shared.dqn.settings.Settings`, by name; what is not given has a default that suits small games.
     """
-    first = SMALL_GAME | settings
-    named = {"tuned": first} | {name: first | changes for name, changes in (presets or {}).items()}
-    kind = type(game).__name__.lower()
-    experiment = GameExperiment(
-        name=kind,
-        title=type(game).__name__,
-        presets={name: Settings(**values) for name, values in named.items()},
-        rules=game,
-        make_network=network,
-    )
     called = f"python {sys.argv[0]}"
 
     def main(argv: list[str]) -> int:
+        first = SMALL_GAME | settings
+        named = {"tuned": first} | {name: first | changes for name, changes in (presets or {}).items()}
+        for values in named.values():
+            refuse_unknown(values, Settings)
+        kind = type(game).__name__.lower()
+        experiment = GameExperiment(
+            name=kind,
+            title=type(game).__name__,
+            presets={name: Settings(**values) for name, values in named.items()},
+            rules=game,
+            make_network=network,
+        )
         return run_suite(argv, Suite(Path(sys.argv[0]).stem, {kind: experiment}, program=called))
 
     command(main, called)

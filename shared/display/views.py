@@ -14,14 +14,15 @@ BRIGHTNESS = np.array(list(" .:-=+*#%@"))
 KEYS = "0123456789"
 
 
-def any_stage() -> Stage:
-    """A `Stage` for an environment with `render_mode="rgb_array"` and up to ten actions."""
+def any_stage(actions: int = len(KEYS)) -> Stage:
+    """A `Stage` for an environment with `render_mode="rgb_array"` and so many actions, of which ten have keys."""
+    keys = KEYS[:actions]
     return Stage(
         view=view,
         verdict=lambda episode: f"return {episode.score:g} in {episode.length} steps",
         tally=tally,
-        keyboard=lambda: Keyboard({key: int(key) for key in KEYS}, idle=0, waits=True),
-        keys="0 to 9 start and choose the action",
+        keyboard=lambda: Keyboard({key: int(key) for key in keys}, idle=0, waits=True),
+        keys=f"0 to {keys[-1]} start and choose the action",
         fps=30.0,
         half_blocks=True,
         counter="return",

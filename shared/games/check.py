@@ -174,7 +174,10 @@ class _Player:
         one = _mapped(lambda array: array[alone : alone + 1], arguments)
         wanted = {name: leaf[alone : alone + 1] for name, leaf in leaves.items()}
         odd = _first_odd(wanted, self._again(method, one, "with a single game "), **TOLERANCE)
-        line = f"{method}: {odd} of a game depends on the games beside it; compute along axis 1 and later, axis 0 is N"
+        line = (
+            f"{method}: {odd} of a game depends on the games beside it; compute along axis 1 and later, axis 0 is N; "
+            "write xp.where for an `if` that asks all games or one of them"
+        )
         must(odd is None, (method, "keeps games apart"), line)
 
         for column in sorted(self.unused.get(method, ())):

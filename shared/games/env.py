@@ -17,7 +17,11 @@ AFTER_THE_END = (
 )
 
 BRIGHTNESS = np.array(list(".:-=+*%@#"))  # glyphs from 0 to 1
-DARK, BRIGHT = np.array([24, 26, 32]), np.array([255, 196, 61])  # the colours of 0 and 1
+MARKS = np.array(list("#o*+x@%="))  # glyphs of several channels, one each
+DARK = np.array([24, 26, 32])  # the colour of 0
+HUES = np.array(  # the colours of 1, one for each channel; their brightness differs, too
+    [[255, 196, 61], [200, 40, 40], [60, 130, 220], [240, 240, 240], [60, 200, 80], [90, 30, 120]]
+)
 PICTURE = 320  # pixels of a picture's longer side, about
 
 
@@ -137,20 +141,34 @@ class GameEnv(gymnasium.Env):
             time.sleep(1 / self.metadata["render_fps"])
 
     def render_text(self, state: State) -> str:
-        """The state of one game as text; unless a subclass says more, what is observed, by its brightness."""
-        return "\n".join("".join(row) for row in BRIGHTNESS[(self._cells(state) * (len(BRIGHTNESS) - 1)).astype(int)])
+        """The state of one game as text; unless a subclass says more, what is observed.
+
+        One channel by its brightness; of several the strongest, each with a glyph of its own.
+        """
+        cells, channels, count = self._cells(state)
+        glyphs = BRIGHTNESS[(cells * (len(BRIGHTNESS) - 1)).astype(int)]
+        if count > 1:
+            glyphs = np.where(cells >= 0.5, MARKS[channels % len(MARKS)], BRIGHTNESS[0])
+        return "\n".join("".join(row) for row in glyphs)
 
     def render_pixels(self, state: State) -> np.ndarray:
-        """The state of one game as a picture, uint8 [H, W, 3]; unless a subclass says more, what is observed."""
-        cells = self._cells(state)
+        """The state of one game as a picture, uint8 [H, W, 3]; unless a subclass says more, what is observed.
+
+        Of several channels the strongest, each in a colour of its own.
+        """
+        cells, channels, _ = self._cells(state)
         size = max(1, PICTURE // max(cells.shape))
-        colours = (DARK + cells[..., None] * (BRIGHT - DARK)).astype(np.uint8)
+        colours = (DARK + cells[..., None] * (HUES[channels % len(HUES)] - DARK)).astype(np.uint8)
         return colours.repeat(size, axis=0).repeat(size, axis=1)
 
     def _cells(self, state):
-        """What is observed as a grid of numbers from 0 to 1; a vector is one row, of several channels the brightest."""
+        """What is observed: a grid [H, W] of numbers from 0 to 1, the channel that each is of, and how many there are.
+
+        A vector is one row; of several channels a cell has the strongest.
+        """
         seen = np.clip(self.game.observe(np, state)[0], 0.0, 1.0)
-        return seen[None] if seen.ndim == 1 else seen.reshape(*seen.shape[:2], -1).max(axis=-1)
+        seen = seen[None, :, None] if seen.ndim == 1 else seen.reshape(*seen.shape[:2], -1)
+        return seen.max(axis=-1), seen.argmax(axis=-1), seen.shape[-1]
 
     def close(self) -> None:
         """Close the window, if there is one."""

@@ -29,13 +29,13 @@ class Categorical(Learner):
         settings = self.settings
         logits = keras.layers.Reshape((settings.atoms, num_actions), name="distribution")(network.outputs[0])
         values = Expectation(settings.lowest_return, settings.highest_return, name="q_values")(logits)
-        return keras.Model(network.input, values, name=network.name)
+        return keras.Model(network.inputs[0], values, name=network.name)
 
     def prepare(self, online: keras.Model, target: keras.Model) -> None:
         """The networks up to their logits, [B, N, A]."""
         super().prepare(online, target)
         self.logits, self.target_logits = (
-            keras.Model(network.input, network.get_layer("distribution").output) for network in (online, target)
+            keras.Model(network.inputs[0], network.get_layer("distribution").output) for network in (online, target)
         )
         self.returns = np.linspace(
             self.settings.lowest_return, self.settings.highest_return, self.settings.atoms, dtype=np.float32

@@ -26,13 +26,13 @@ class Quantile(Learner):
         """The mean over the quantiles."""
         quantiles = keras.layers.Reshape((self.settings.atoms, num_actions), name="distribution")(network.outputs[0])
         values = keras.layers.GlobalAveragePooling1D(name="q_values")(quantiles)  # [B, N, A] -> [B, A]
-        return keras.Model(network.input, values, name=network.name)
+        return keras.Model(network.inputs[0], values, name=network.name)
 
     def prepare(self, online: keras.Model, target: keras.Model) -> None:
         """The networks up to their distributions."""
         super().prepare(online, target)
         self.quantiles, self.target_quantiles = (
-            keras.Model(network.input, network.get_layer("distribution").output) for network in (online, target)
+            keras.Model(network.inputs[0], network.get_layer("distribution").output) for network in (online, target)
         )
 
     def targets(self, batch: Replay) -> Array:
