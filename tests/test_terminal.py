@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from pseudo_terminal import ENTERED, HIDDEN, PseudoTerminal
+from pseudo_terminal import ENTERED, HIDDEN, PATIENCE, PseudoTerminal
 
 from shared.display.terminal import Screen
 from shared.pace import Pace
@@ -104,8 +104,12 @@ class TestLeaving:
                 time.sleep(rng.uniform(0, 0.02))  # while it is taken, is used, is given back
                 for _ in range(rng.randint(2, 8)):
                     terminal.signal(rng.choice(BURST))
+                patience = time.monotonic() + PATIENCE
                 while f"left {number}." not in terminal.output[begin:]:
-                    if terminal.said() == "stopped":
+                    news = terminal.said()
+                    assert news in (None, "stopped")
+                    assert time.monotonic() < patience
+                    if news == "stopped":
                         assert terminal.is_restored()
                         terminal.go_on()
                 assert terminal.is_restored()
