@@ -85,8 +85,8 @@ class Screen:
         try:
             self._give_back()
         finally:
-            for number, handler in reversed(self._handlers.items()):
-                signal.signal(number, handler)
+            while self._handlers:
+                signal.signal(*self._handlers.popitem())
         if error[0] is None:
             self._leave_if_asked()
 
