@@ -61,6 +61,10 @@ def test_a_game_of_ones_own_is_checked_trained_played_and_scored(folder):
     assert "return" in run(folder, "ring.py", "play", "--episodes", "1", *weights)
 
 
+def test_a_package_that_is_run_is_called_by_its_own_name(folder):
+    assert run(folder, "-m", "shared.dqn", "--env", "Acrobt-v1", status=2).startswith("python -m shared.dqn: --env Acrobt")
+
+
 def test_a_misspelt_setting_is_one_line(folder):
     code = (folder / "ring.py").read_text()
     (folder / "wrong.py").write_text(code.replace("steps=30_000", "step=30_000"))

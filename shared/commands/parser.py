@@ -25,7 +25,7 @@ def command(main: Callable[[list[str]], int | None], name: str | None = None) ->
     """
     output.make_safe()
     spec = main.__globals__.get("__spec__")  # a file that is run by its path has none
-    name_program(name or (f"python -m {spec.name}" if spec else f"python {sys.argv[0]}"))
+    name_program(name or (f"python -m {spec.name.removesuffix('.__main__')}" if spec else f"python {sys.argv[0]}"))
     try:
         status: int | str = main(sys.argv[1:]) or 0
     except UserError as error:
