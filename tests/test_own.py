@@ -62,7 +62,8 @@ def test_a_game_of_ones_own_is_checked_trained_played_and_scored(folder):
 
 
 def test_a_package_that_is_run_is_called_by_its_own_name(folder):
-    assert run(folder, "-m", "shared.dqn", "--env", "Acrobt-v1", status=2).startswith("python -m shared.dqn: --env Acrobt")
+    told = run(folder, "-m", "shared.dqn", "--env", "Acrobt-v1", status=2)
+    assert told.startswith("python -m shared.dqn: --env Acrobt-v1: ")
 
 
 def test_a_misspelt_setting_is_one_line(folder):
