@@ -1,0 +1,49 @@
+"""The notebooks run, in short form, and each of their cells shows what it should."""
+
+import ast
+
+import pytest
+
+from notebooks.build import NAMES, PARAMETERS, read, run
+
+# For the cell of a notebook that says how long it takes: the same numbers, small.
+SHORT = {
+    "t2_why_it_fails": {"NAIVE_EPISODES": 11, "EPISODES": 5},
+    "t5_cartpole": {"TABLE_EPISODES": 40, "OWN_EPISODES": 20, "NETWORK_EPISODES": 20, "ABLATION_EPISODES": 40},
+}
+
+
+def shorten(notebook, numbers):
+    """Put small numbers into the cell that says how long a notebook takes."""
+    (cell,) = [cell for cell in notebook.cells if PARAMETERS in cell.metadata.get("tags", ())]
+    names = [statement.targets[0].id for statement in ast.parse(cell.source).body]
+    assert names == list(numbers), "SHORT has the numbers of this cell"
+    cell.source = "\n".join(f"{name} = {number}" for name, number in numbers.items())
+
+
+def shows_something(source):
+    """Whether a cell should: one that ends with an import, a definition or an assignment need not."""
+    last = ast.parse(source).body[-1]
+    silent = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AugAssign)
+    return not isinstance(last, silent)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_and_each_of_its_cells_shows_what_it_should(name):
+    notebook = read(name)
+    shorten(notebook, SHORT[name])
+    run(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert any(shows_something(cell.source) for cell in code)
+    for cell in code:
+        assert cell.outputs or not shows_something(cell.source), cell.source
+        for output in cell.outputs:
+            assert output.get("name") != "stderr", output.text
+            assert output.get("text", output.get("data")), cell.source
+
+
+def test_a_notebook_says_how_to_run_it_and_leads_on():
+    for name in NAMES:
+        first = read(name).cells[0].source
+        for words in ('pip install ".[notebooks]"', "jupytext --to notebook", f"{name[:2].upper()}", "](../docs/"):
+            assert words in first, (name, words)
