@@ -50,7 +50,9 @@ class Table:
         """Where a state's row of values is: an index for each number."""
         return tuple(int(np.digitize(x, axis)) for x, axis in zip(state, self.edges, strict=True))
 
-    def __getitem__(self, state_and_action: tuple[np.ndarray, int]) -> float:
+    def __getitem__(self, state_and_action: Any) -> Any:
+        if not isinstance(state_and_action, tuple):
+            return self.values[self.cell(state_and_action)]
         state, action = state_and_action
         return self.values[(*self.cell(state), action)]
 

@@ -10,7 +10,6 @@ agent.save("acrobot.h5")
 """
 
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,14 @@ import numpy as np
 from shared import storage
 from shared.commands.program import SMALL_GAME
 from shared.display import playback, views
+from shared.display.notebook import animated, in_notebook
 from shared.display.terminal import Screen
 from shared.dqn.settings import Settings
 from shared.errors import UserError
-from shared.late import late
 from shared.options import refuse_unknown
 from shared.runs import training
 from shared.runs.notes import History, Notes
 from shared.runs.own import ANY_ENV, EnvExperiment, GameExperiment, any_env
-
-ipython = late("IPython.display")  # which notebooks have
 
 EVALUATION_SEED = 10_000_019
 
@@ -120,9 +117,7 @@ class DQN:
         if gif is not None:
             return playback.record(gif, playback.Small(env, stage.every), policy, fps=stage.fps, **options)
         if in_notebook():
-            return ipython.Image(
-                data=playback.animation(playback.Small(env, stage.every), policy, fps=stage.fps, **options)
-            )
+            return animated(env, policy, fps=stage.fps, every=stage.every, **options)
         with Screen(stage.fps, stage.half_blocks) as screen:
             return playback.play_episodes(env, policy, screen, stage, **options)
 
@@ -133,8 +128,3 @@ class DQN:
     def load(self, path: str | Path) -> None:
         """Read the network's weights, as written here or by any Keras."""
         storage.load_weights(self.model, path)
-
-
-def in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this."""
-    return "ipykernel" in sys.modules

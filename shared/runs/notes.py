@@ -15,12 +15,17 @@ class Notes:
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self.episodes: list[np.ndarray] = [np.zeros((2, 0), int)]  # each [2, E]: steps taken at their ends, lengths
 
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Keep one row."""
         self.rows.append({name: float(value) for name, value in row.items()})
 
-    def sync_metrics(self) -> int:
+    def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
+        """Keep them."""
+        self.episodes.append(np.array([steps, lengths]))
+
+    def sync(self, name: str) -> int:
         """Nothing is on disk."""
         return 0
 
