@@ -9,6 +9,13 @@ from notebooks.build import NAMES, PARAMETERS, read, run
 # For the cell of a notebook that says how long it takes: the same numbers, small.
 SHORT = {
     "t2_why_it_fails": {"NAIVE_EPISODES": 11, "EPISODES": 5},
+    "t4_chapter_18": {
+        "HAND_EPISODES": 5,
+        "READ_ITERATIONS": 1,
+        "ITERATIONS": 2,
+        "DQN_EPISODES": 60,
+        "LUNAR_ITERATIONS": 1,
+    },
     "t5_cartpole": {"TABLE_EPISODES": 40, "OWN_EPISODES": 20, "NETWORK_EPISODES": 20, "ABLATION_EPISODES": 40},
 }
 
