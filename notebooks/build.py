@@ -41,7 +41,9 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         record_timing=False,
         coalesce_streams=True,
     )
-    client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment.pop("PYTEST_CURRENT_TEST", None)  # with it a kernel would not show what native code writes
+    client.execute(env=environment)
     return notebook
 
 

@@ -8,6 +8,7 @@ from notebooks.build import NAMES, PARAMETERS, read, run
 
 # For the cell of a notebook that says how long it takes: the same numbers, small.
 SHORT = {
+    "t1_catch": {"GAMES": 20, "COMPILED_GAMES": 60, "GAMES_AFTER": 10},
     "t2_why_it_fails": {"NAIVE_EPISODES": 11, "EPISODES": 5},
     "t4_chapter_18": {
         "HAND_EPISODES": 5,
