@@ -193,7 +193,8 @@ class Engine:
     def snapshot(self, state: TrainState) -> dict[str, np.ndarray]:
         """The whole of training as one value: a dict of NumPy arrays by name."""
         variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
-        return variables | {name: ops.convert_to_numpy(array) for name, array in _named_leaves("state", state)}
+        # Tensors do not change, so that a large replay memory is looked at and not copied.
+        return variables | {name: np.asarray(array) for name, array in _named_leaves("state", state)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> TrainState:
         """Go back to where `snapshot` was taken; returns the `TrainState`."""
