@@ -139,8 +139,11 @@ def _read(place, like):
     with zipfile.ZipFile(io.BytesIO(data)) as members:
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
             raise ValueError("its arrays are compressed")  # they could be of any size
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        arrays = dict(stored)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except Exception as error:  # of whatever kind NumPy's parsers of headers raise
+        raise ValueError(f"its arrays cannot be read: {error}") from None
     for name, wanted in (like or {}).items():
         if name not in arrays:
             raise ValueError(f"{name} is missing")
