@@ -24,7 +24,7 @@ class PolicySettings:
     )
     hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536, most=20)
     activation: str = option("relu", "activation of the hidden layers", choices=("relu", "tanh"))
-    optimizer: str = option("nadam", "rule of gradient descent", choices=OPTIMIZERS)
+    optimizer: str = option("nadam", "gradient descent rule", choices=OPTIMIZERS)
     learning_rate: float = option(0.005, "step size of the optimizer at the start", low=0.0)
     learning_rate_end: float = option(0.005, "step size at the end", low=0.0)
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)

@@ -89,7 +89,7 @@ class Settings:
     hidden: tuple[int, ...] = option(
         (100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20, group=LEARNING
     )
-    optimizer: str = option("adam", "rule of gradient descent", choices=OPTIMIZERS, group=LEARNING)
+    optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS, group=LEARNING)
     learning_rate: float = option(1e-3, "step size of the optimizer at the start", low=0.0, group=LEARNING)
     learning_rate_end: float = option(0.0, "step size at the end, where it falls", low=0.0, group=LEARNING)
     learning_rate_decay: int = option(
