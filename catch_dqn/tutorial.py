@@ -1,7 +1,7 @@
 """T1 in one file, to be typed along: the game of Catch and a DQN that learns it. `python -m catch_dqn.tutorial` trains.
 
-The names, the defaults and the order are the tutorial's. What it asks of `predict` one state at a time, 512 times for a
-batch of 256, is here one call for all of them; nothing else makes it slow.
+The names, the defaults and the order are the tutorial's. T1 calls `predict` for one state at a time, up to 512 times
+for a batch of 256. Here one call answers for all of them; nothing else makes T1 slow.
 """
 
 import random
