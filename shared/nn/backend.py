@@ -118,3 +118,8 @@ def _processor():
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):  # not on Linux, or not on Intel's kind of processor
         return platform.processor() or platform.machine()
+
+
+def first_compilation() -> None:
+    """Compile a small layer, for what TensorFlow says the first time that it does so (`shared.quiet`)."""
+    compiled(lambda x, w: tf.nn.relu(x @ w))(tf.ones((3, 4)), tf.ones((4, 8)))
