@@ -7,6 +7,8 @@ A `QFunction` has four methods:
 - `q.get_max(state)`: the value of the best action,
 - `q.get_arg_max(state)`: the best action; of several alike, one at random.
 
+(T5's two Q-functions also give the values of all actions, `q[state]`.)
+
 `cartpole_dqn/tabular.py` and `cartpole_dqn/neural.py` each have one. `shared/dqn/loop.py` plays the agent against
 Gymnasium's CartPole (`--engine readable`); the compiled loop does the same thing faster, but for one: of actions alike
 it takes the first, as all scoring does.

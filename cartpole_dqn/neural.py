@@ -48,7 +48,9 @@ class Network:
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 
-    def __getitem__(self, state_and_action: tuple[np.ndarray, int]) -> float:
+    def __getitem__(self, state_and_action: Any) -> Any:
+        if not isinstance(state_and_action, tuple):
+            return self._values(state_and_action[None])[0]
         state, action = state_and_action
         return self._values(state[None])[0, action]
 

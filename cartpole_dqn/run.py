@@ -1,7 +1,5 @@
 """T5's `run`: one greedy episode, every step of it printed, and a video of it. `python -m cartpole_dqn.run`."""
 
-from typing import Any
-
 import numpy as np
 
 from cartpole_dqn.experiment import SUITE
@@ -28,14 +26,14 @@ def main(argv: list[str]) -> int:
     print(f"agent: {trained.weights}", flush=True)
     seed = arguments.seed
     env = trained.experiment.env(trained.settings, render_mode="rgb_array")
-    (episode,) = record(arguments.out, env, told(trained.model), episodes=1, fps=PACE, seed=seed)
+    (episode,) = record(arguments.out, env, told(greedy.greedy_policy(trained.model)), episodes=1, fps=PACE, seed=seed)
     print(f"{episode.length} steps; recorded: {arguments.out}")
     return 0
 
 
-def told(model: Any) -> Policy:
-    """The greedy policy, which prints what it sees and does."""
-    policy, step = greedy.greedy_policy(model), 0
+def told(policy: Policy) -> Policy:
+    """A policy that prints what it sees and does."""
+    step = 0
 
     def choose(observation):
         nonlocal step

@@ -50,7 +50,9 @@ class Table:
         """Where a state's row of values is: an index for each number."""
         return tuple(int(np.digitize(x, axis)) for x, axis in zip(state, self.edges, strict=True))
 
-    def __getitem__(self, state_and_action: tuple[np.ndarray, int]) -> float:
+    def __getitem__(self, state_and_action: Any) -> Any:
+        if not isinstance(state_and_action, tuple):
+            return self.values[self.cell(state_and_action)]
         state, action = state_and_action
         return self.values[(*self.cell(state), action)]
 
@@ -91,7 +93,10 @@ class TabularVariant(AgentVariant):
 
     def q_function(self, settings: Settings, rng: np.random.Generator) -> Table:
         """A `Table`."""
-        return Table(EDGES, 2, 2 * settings.learning_rate, rng)
+        table = Table(EDGES, 2, 2 * settings.learning_rate, rng)
+        start = self.model(settings).get_weights()[0]  # zeros, or what training is told to start from
+        table.values[:] = start.reshape(table.values.shape)
+        return table
 
     def network(self, settings: CartPoleSettings, outputs: int) -> Any:
         """The table as a network, which the compiled loop trains."""

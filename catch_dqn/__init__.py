@@ -1,9 +1,15 @@
-"""Catch: DQN on the tutorials' falling-ball games. Importing this package registers its environments."""
+"""Catch: DQN on the tutorials' falling-ball games. Importing this package registers its environments.
+
+`from catch_dqn import Game, Agent`: T1's, as in its article (`catch_dqn/tutorial.py`).
+"""
 
 from gymnasium.envs.registration import register
 
 import shared  # noqa: F401  keeps TensorFlow quiet, should it be imported
 from catch_dqn.ball_game import TIME_LIMIT
+from shared.late import offer
+
+__getattr__, __dir__ = offer(__name__, {"Game": "catch_dqn.tutorial:Game", "Agent": "catch_dqn.tutorial:Agent"})
 
 register(
     id="catch_dqn/Catch-v0",

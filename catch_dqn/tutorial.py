@@ -1,26 +1,20 @@
-"""T1 in one file, to be typed along: the game of Catch and a DQN that learns it. `python -m catch_dqn.tutorial` trains.
-
-The names, the defaults and the order are the tutorial's. T1 calls `predict` for one state at a time, up to 512 times
-for a batch of 256. Here one call answers for all of them; nothing else makes T1 slow.
-"""
+"""T1 in one file, by its names, to be typed along: Catch, and a DQN to learn it. Run `python -m catch_dqn.tutorial`."""
 
 import random
 from collections import deque
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from shared.commands.parser import Parser, command
+from shared.display.terminal import Screen
 from shared.files import refuse_existing
-from shared.nn.backend import program, value_and_gradients
+from shared.nn.backend import descend, program
 from shared.storage import load_weights, save_weights
 
 
 class Game:
     """A paddle of three cells on the bottom row catches one object; `won` is None until that arrives there."""
-
-    won: bool | None
 
     def __init__(self, grid_size: int = 10, seed: int = 0) -> None:
         self.grid_size, self.num_actions, self.rng = grid_size, 3, np.random.default_rng(seed)
@@ -29,7 +23,8 @@ class Game:
     def reset(self) -> np.ndarray:
         """Begin anew: the object on row 0, both columns drawn (as in T1: neither of them ever rightmost)."""
         self.paddle = int(self.rng.integers(1, self.grid_size - 2))
-        self.row, self.column, self.won = 0, int(self.rng.integers(0, self.grid_size - 1)), None
+        self.row, self.column = 0, int(self.rng.integers(0, self.grid_size - 1))
+        self.won: bool | None = None
         return self.state
 
     def move(self, action: int) -> int:
@@ -40,10 +35,9 @@ class Game:
     def update(self) -> int:
         """The object falls one row; returns the reward: 1 or -1 at the end, before that 0."""
         self.row += 1
-        if self.row < self.grid_size - 1:
-            return 0
-        self.won = abs(self.column - self.paddle) <= 1
-        return 1 if self.won else -1
+        if self.row == self.grid_size - 1:
+            self.won = abs(self.column - self.paddle) <= 1
+        return 0 if self.won is None else 1 if self.won else -1
 
     @property
     def state(self) -> np.ndarray:
@@ -67,63 +61,56 @@ class Agent:
         discount: float = 0.9,  # value of a reward one step later
         hidden_size: int = 100,  # units of both hidden layers
         memory_limit: int = 5000,  # transitions that are remembered
-        batch_size: int = 256,  # of these in one `replay`
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         loss: str | keras.losses.Loss = "mse",
+        model: keras.Model | None = None,  # another network, from states [B, 100] to values [B, 3]
         seed: int = 0,  # of the weights, of exploring and of what is replayed
     ) -> None:
-        self.env, self.explore, self.discount = env, explore, discount
-        self.memory, self.batch_size = deque[tuple](maxlen=memory_limit), batch_size
-        self.random, inputs = random.Random(seed), env.state.size
+        self.env, self.explore, self.discount, self.random = env, explore, discount, random.Random(seed)
+        self.memory = deque[tuple](maxlen=memory_limit)
         keras.utils.set_random_seed(seed)
         hidden = [keras.layers.Dense(hidden_size, activation="relu") for _ in range(2)]
-        self.model = keras.Sequential([keras.Input((inputs,)), *hidden, keras.layers.Dense(env.num_actions)])
+        layers = [keras.Input(env.state.shape), *hidden, keras.layers.Dense(env.num_actions)]
+        self.model = model or keras.Sequential(layers)
         self.optimizer, self.loss = keras.optimizers.get(optimizer), keras.losses.get(loss)
         self.optimizer.build(self.model.trainable_variables)
-        self._value = program(self.model, (1, inputs))
-        self._values = program(self.model, (batch_size, inputs))
-        self._fit = program(self._gradient_step, (batch_size, inputs), (batch_size, env.num_actions), (batch_size,))
+        self._values, self._fit = program(self.model), program(self._gradient_step)
 
     def choose_action(self) -> int:
         """A random action with chance `explore`, else the one of highest value."""
         if self.random.random() < self.explore:
             return self.random.randrange(self.env.num_actions)
-        return int(np.argmax(self._value(self.env.state[None])))
+        return int(np.argmax(self._values(self.env.state[None])))
 
     def remember(self, state: np.ndarray, action: int, reward: int, next_state: np.ndarray, game_over: bool) -> None:
         """Keep one transition; the oldest is forgotten when memory is full."""
         self.memory.append((state, action, reward, next_state, game_over))
 
-    def replay(self) -> float:
+    def replay(self, batch_size: int = 256) -> float:
         """Learn from a batch of memories, drawn without replacement; returns the loss."""
-        count = min(self.batch_size, len(self.memory))
-        rows = self.random.sample(range(len(self.memory)), count)
-        rows += rows[:1] * (self.batch_size - count)  # fills the batch up; counts for nothing
+        count = min(batch_size, len(self.memory))
+        rows = np.resize(self.random.sample(range(len(self.memory)), count), batch_size)  # repeats count for nothing
         state, action, reward, next_state, game_over = map(np.array, zip(*(self.memory[i] for i in rows), strict=True))
+        # T1 calls `predict` once for each state, 512 times for a batch of 256. Here are two calls, and nothing is slow.
         target = self._values(state)  # [B, A]: what was not tried is right as it is
-        best = self.discount * self._values(next_state).max(axis=1) * ~game_over  # [B]
-        target[np.arange(self.batch_size), action] = reward + best
-        counts = (np.arange(self.batch_size) < count) / count  # a mean over the rows that count
+        target[range(batch_size), action] = reward + self.discount * self._values(next_state).max(axis=1) * ~game_over
+        counts = (np.arange(batch_size) < count) / count  # a mean over the rows that count
         return float(self._fit(state, target, counts))
 
     def _gradient_step(self, state, target, counts):
         weights = self.model.trainable_variables
-        value, gradients = value_and_gradients(
-            lambda: keras.ops.sum(keras.ops.reshape(self.loss(target, self.model(state)), (-1,)) * counts), weights
-        )
-        self.optimizer.apply(gradients, weights)
-        return value
+        return descend(lambda: keras.ops.sum(self.loss(target, self.model(state)) * counts), weights, self.optimizer)
 
-    def save(self, path: str | Path = "game_weights.h5") -> None:
+    def save(self, path: str = "game_weights.h5") -> None:
         """Write the network's weights."""
         save_weights(self.model, path)
 
-    def load(self, path: str | Path = "game_weights.h5") -> None:
+    def load(self, path: str = "game_weights.h5") -> None:
         """Read them."""
         load_weights(self.model, path)
 
 
-def train(game: Game, agent: Agent, epochs: int = 6500, every: int = 100) -> None:
+def train(game: Game, agent: Agent, epochs: int = 6500, batch_size: int = 256, every: int = 100) -> None:
     """T1's loop. Now and then it prints a game's loss, summed, and the win rate of the 100 before it."""
     wins: deque = deque(maxlen=100)
     for epoch in range(epochs):
@@ -132,18 +119,31 @@ def train(game: Game, agent: Agent, epochs: int = 6500, every: int = 100) -> Non
             action = agent.choose_action()
             reward = game.move(action)
             agent.remember(state, action, reward, game.state, game.won is not None)
-            state, loss = game.state, loss + agent.replay()
+            state, loss = game.state, loss + agent.replay(batch_size)
         if epoch % every == 0:
             print(f"epoch {epoch}/{epochs}  loss {loss:.4f}  win rate {np.mean(wins) if wins else 0:.0%}", flush=True)
         wins.append(game.won)
 
 
+def play(game: Game, agent: Agent) -> None:
+    """One round, ten frames a second, and who won. As in training, one move in ten is random."""
+    game.reset()
+    with Screen(fps=10) as screen:
+        for _ in range(game.grid_size):
+            screen.show(game.render().splitlines())
+            screen.wait()
+            if game.won is None:
+                game.move(agent.choose_action())
+    print("winner!" if game.won else "loser!")
+
+
 def main(argv: list[str]) -> None:
-    """Train, and leave the weights here."""
+    """Train, leave the weights here, and play a round."""
     Parser("catch_dqn.tutorial", "Train T1's agent; its weights go to game_weights.h5, here.").parse_args(argv)
     refuse_existing("game_weights.h5", "move it away, or work in another folder")
     train(game := Game(), agent := Agent(game))
     agent.save()
+    play(game, agent)
 
 
 if __name__ == "__main__":

@@ -13,36 +13,36 @@ from numpy.typing import ArrayLike
 from shared.games.contract import Array
 
 
-def discount_rewards(rewards: ArrayLike, discount: float) -> np.ndarray:
-    """The return of each step of an episode: G_t = r_t + discount · G_t+1 (Sutton and Barto 2018, eq. 3.9).
+def discount_rewards(rewards: ArrayLike, discount_factor: float) -> np.ndarray:
+    """The return of each step of an episode: G_t = r_t + discount_factor · G_t+1 (Sutton and Barto 2018, eq. 3.9).
 
     After the last step there is nothing more to come, whether the episode was terminated or truncated: REINFORCE has
     no estimate of what a truncated episode would still have brought (`lunar_pg.actor_critic` has).
 
     Args:
         rewards: numbers [T].
-        discount: value of a reward one step later, from 0 to 1.
+        discount_factor: value of a reward one step later, gamma, from 0 to 1.
 
     Returns float64 [T].
     """
     returns = np.array(rewards, np.float64)
     for t in range(len(returns) - 2, -1, -1):
-        returns[t] += discount * returns[t + 1]
+        returns[t] += discount_factor * returns[t + 1]
     return returns
 
 
-def discount_and_normalize_rewards(all_rewards: Sequence[ArrayLike], discount: float) -> list[np.ndarray]:
+def discount_and_normalize_rewards(all_rewards: Sequence[ArrayLike], discount_factor: float) -> list[np.ndarray]:
     """The returns of several episodes, normalised together: minus their mean, divided by their standard deviation.
 
     Steps that went better than the average of the batch get a positive weight and become more likely.
 
     Args:
         all_rewards: a list of number lists, [T_i] for episode i.
-        discount: as of `discount_rewards`.
+        discount_factor: as of `discount_rewards`.
 
     Returns a list of float64 [T_i].
     """
-    return normalize([discount_rewards(rewards, discount) for rewards in all_rewards])
+    return normalize([discount_rewards(rewards, discount_factor) for rewards in all_rewards])
 
 
 def normalize(parts: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -5,6 +5,8 @@ modules on their way name what is heavy at the top, as others do, but by `late`.
 """
 
 import importlib
+import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -28,3 +30,19 @@ def load(names: dict[str, Any], name: str) -> Any:
         module, _, attribute = found.partition(":")
         return getattr(importlib.import_module(module), attribute)
     return found
+
+
+def offer(package: str, names: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and `__dir__` (PEP 562) of a package that offers names of its modules, imported when asked for.
+
+    Args:
+        package: its name.
+        names: what can be imported from it, each as `"module:attribute"`.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return load(names, name)
+
+    return attribute, lambda: sorted({*vars(sys.modules[package]), *names})

@@ -28,7 +28,7 @@ def figures(monkeypatch):
 
     def note(figure, path):
         saved.append(figure)
-        save(figure, path)
+        return save(figure, path)
 
     monkeypatch.setattr(charts, "_save", note)
     return saved

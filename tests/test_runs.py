@@ -2,6 +2,7 @@
 around one.
 """
 
+import csv
 import dataclasses
 import json
 import os
@@ -26,7 +27,7 @@ from shared import files
 from shared.errors import UserError, one_line
 from shared.rollouts.intervals import plus_minus
 from shared.rollouts.trace import Goal, Trace
-from shared.runs import checkpoint, training
+from shared.runs import checkpoint, progress, training
 from shared.runs.folder import Run, latest_run
 
 CONFIG = {
@@ -85,7 +86,7 @@ class TestWhatIsTouched:
             Run.open("file")
 
     def test_overwriting_removes_what_a_run_leaves_and_nothing_else(self):
-        folder = a_run(metrics_csv="1", summary_json="{}", notes_txt="mine")
+        folder = a_run(metrics_csv="1", episodes_csv="1", summary_json="{}", notes_txt="mine")
         checkpoint.save(folder, 7, {"a": np.zeros(2)}, {})
         (folder / "checkpoints" / f"{7:012d}" / "notes.txt").write_text("mine")
         (folder / "checkpoints" / "best.txt").write_text("mine")
@@ -107,7 +108,7 @@ class TestWhatIsTouched:
             Run.claim(path).release()
         assert [path.name for path in Path().iterdir()] == ["there"]
 
-    @pytest.mark.parametrize("name", ["metrics.csv", "summary.json", ".lock", "checkpoints"])
+    @pytest.mark.parametrize("name", ["metrics.csv", "episodes.csv", "summary.json", ".lock", "checkpoints"])
     def test_links_in_a_folder_lead_nowhere(self, name):
         Path("thesis.txt").write_text("years of work")
         folder = a_run()
@@ -134,23 +135,23 @@ class TestMetrics:
 
     def test_rows_written_after_the_checkpoint_are_forgotten(self):
         run = self.run(self.ROWS)
-        assert run.sync_metrics() == len(self.ROWS)
+        assert run.sync("metrics.csv") == len(self.ROWS)
         run.add_metrics({"steps": 3, "loss": 0.1})
-        run.cut_metrics(len(self.ROWS))
+        run.cut("metrics.csv", len(self.ROWS))
         assert Path("metrics.csv").read_text() == self.ROWS
 
     def test_a_file_that_is_too_short_is_never_lengthened(self, capsys):
         run = self.run(self.ROWS[:-3])  # a power cut took the end
-        run.cut_metrics(len(self.ROWS))
+        run.cut("metrics.csv", len(self.ROWS))
         assert "warning: metrics.csv: shorter than when the run was saved" in capsys.readouterr().err
         assert Path("metrics.csv").read_text() == "steps,loss\n1,0.5\n"
         run.add_metrics({"steps": 3, "loss": 0.1})
         assert run.read_metrics() == [{"steps": 1, "loss": 0.5}, {"steps": 3, "loss": 0.1}]
 
     def test_a_missing_file_is_begun_anew(self, capsys):
-        Run(Path()).cut_metrics(100)
+        Run(Path()).cut("metrics.csv", 100)
         assert "metrics.csv: is missing" in capsys.readouterr().err
-        assert Run(Path()).sync_metrics() == 0
+        assert Run(Path()).sync("metrics.csv") == 0
 
     def test_other_columns_are_refused_before_a_row_is_added(self):
         run = self.run("step,loss\n")
@@ -162,6 +163,45 @@ class TestMetrics:
         run = self.run(self.ROWS + "\0\0\0\nx,y\n3\n4,5,6\n7,nan\n")
         assert [row["steps"] for row in run.read_metrics()] == [1, 2, 7]
         assert "4 rows are damaged and left out" in capsys.readouterr().err
+
+
+class TestEpisodes:
+    def rows(self, folder="run"):
+        with (Path(folder) / "episodes.csv").open() as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+    @pytest.mark.parametrize("engine", ["compiled", "readable"])
+    def test_every_episode_is_kept(self, catch, small, run, engine):
+        outcome = training.train(catch.trainer(small, engine), run, small, show=False)
+        rows = self.rows()
+        assert [row["episode"] for row in rows] == list(range(1, 61))
+        assert [row["return"] for row in rows] == outcome.scores.tolist()
+        assert {row["length"] for row in rows} == {9}
+        assert [row["steps"] for row in rows] == [9 * row["episode"] for row in rows]
+
+    def test_the_steps_of_games_side_by_side_are_those_of_all(self):
+        ended = np.array([[False, True], [False, False], [True, True]])
+        trace = Trace(ended, np.arange(6.0).reshape(3, 2), np.array([[1, 1], [2, 1], [3, 2]]), np.zeros(3))
+        steps, scores, lengths = trace.episodes(before=100, taken=6)
+        assert [steps.tolist(), scores.tolist(), lengths.tolist()] == [[102, 106, 106], [1, 4, 5], [1, 3, 2]]
+
+    def test_a_resumed_run_has_each_episode_once(self, run, settings):
+        def stop(state):
+            if state.episodes == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        with pytest.raises(training.Stopped):
+            training.train(Counting(4, stop), run, settings, show=False)
+        run.add_episodes(4, np.array([40]), np.array([7.5]), np.array([10]))  # written after the checkpoint
+        training.train(Counting(4), run, settings, resume=True, show=False)
+        rows = self.rows()
+        assert [row["episode"] for row in rows] == [1, 2, 3, 4]
+        assert rows[3] == {"episode": 4, "steps": 40, "return": 1, "length": 10}
+
+    def test_other_columns_are_refused(self, run):
+        Path("run/episodes.csv").write_text("mine\n")
+        with pytest.raises(UserError, match=r"episodes\.csv: has other columns"):
+            run.add_episodes(1, np.array([9]), np.array([1.0]), np.array([9]))
 
 
 class TestLatest:
@@ -552,3 +592,18 @@ def test_where_no_game_ended_json_has_null_and_there_is_no_interval(capsys):
     weights = ["--weights", "a run/game_weights.h5", "--episodes", "1"]
     assert evaluate.main([*weights, "--json"]) == 0
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["episodes"] == 1
+
+
+def test_in_a_notebook_the_bar_is_one_output_that_changes(monkeypatch):
+    shown = []
+    handle = type("Handle", (), {"update": lambda self, one: shown.append(one)})()
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda one, display_id: shown.append(one) or handle)
+    with progress.TrainingProgress(60, "games") as bar:
+        bar.update(30, {"win rate": "<50%"})
+    first, last = (one.data for one in shown)
+    assert 'value="0" max="60"' in first
+    assert "compiling" in first
+    assert 'value="30" max="60"' in last
+    assert "games 30/60" in last
+    assert "win rate &lt;50%" in last

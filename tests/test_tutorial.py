@@ -35,7 +35,7 @@ def test_the_game_is_catch():
 def test_a_replay_is_one_of_the_agent_of_the_other_games(catch, tmp_path):
     """The whole memory is the batch, so that nothing is left to chance."""
     game = tutorial.Game(seed=1)
-    first = tutorial.Agent(game, batch_size=18, explore=1.0, optimizer=keras.optimizers.SGD(0.01), loss="mse", seed=2)
+    first = tutorial.Agent(game, explore=1.0, optimizer=keras.optimizers.SGD(0.01), loss="mse", seed=2)
     second = Agent(
         catch.env(catch.presets["tutorial"]), 1.0, 0.9, 100, 18, batch_size=18,
         optimizer=keras.optimizers.SGD(0.01), loss=keras.losses.MeanSquaredError(), seed=0,
@@ -50,7 +50,7 @@ def test_a_replay_is_one_of_the_agent_of_the_other_games(catch, tmp_path):
             second.remember(state, action, reward, game.won is not None, game.state)
             state = game.state
     second.rng = type("InOrder", (), {"random": lambda *_, **__: (np.arange(18) + 0.5).astype(np.float32) / 18})()
-    assert first.replay() == pytest.approx(second.replay(), rel=1e-5)
+    assert first.replay(18) == pytest.approx(second.replay(), rel=1e-5)
     for ours, theirs in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     first.save(tmp_path / "weights.h5")
@@ -61,8 +61,8 @@ def test_a_replay_is_one_of_the_agent_of_the_other_games(catch, tmp_path):
 
 def test_its_loop_prints_and_learns(capsys):
     game = tutorial.Game()
-    agent = tutorial.Agent(game, batch_size=32, hidden_size=32, optimizer=keras.optimizers.Adam(2e-3))
-    tutorial.train(game, agent, epochs=301, every=100)
+    agent = tutorial.Agent(game, hidden_size=32, optimizer=keras.optimizers.Adam(2e-3))
+    tutorial.train(game, agent, epochs=301, batch_size=32, every=100)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["0/301", "100/301", "200/301", "300/301"]
     assert "win rate 0%" in lines[0]
@@ -73,3 +73,38 @@ def test_weights_that_are_there_are_not_replaced_by_the_program(tmp_path, monkey
     (tmp_path / "game_weights.h5").write_text("mine")
     with pytest.raises(UserError, match=r"game_weights\.h5: is there already; move it away"):
         tutorial.main([])
+
+
+def test_it_is_imported_and_typed_as_in_the_article(tmp_path, monkeypatch):
+    import catch_dqn
+
+    assert {"Game", "Agent"} <= set(dir(catch_dqn))
+    game = catch_dqn.Game()
+    agent = catch_dqn.Agent(game, optimizer="sgd", loss="mse")
+    for _ in range(2):
+        agent.remember(game.reset(), agent.choose_action(), game.move(0), game.state, False)
+        assert agent.replay(batch_size=2) >= 0
+    with pytest.raises(ImportError, match="cannot import name 'Gmae' from 'catch_dqn'"):
+        from catch_dqn import Gmae  # noqa: F401
+
+
+def test_another_network_is_one_line():
+    game = tutorial.Game()
+    layers = [keras.Input((100,)), keras.layers.Reshape((10, 10, 1)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()]
+    agent = tutorial.Agent(game, model=keras.Sequential([*layers, keras.layers.Dense(3)]))
+    agent.remember(game.state, 0, 1, game.state, True)
+    before = agent.model(game.state[None])[0, 0]
+    agent.replay(1)
+    assert abs(1 - agent.model(game.state[None])[0, 0]) < abs(1 - before)
+
+
+@pytest.mark.parametrize(("action", "verdict"), [(1, "winner!"), (0, "loser!")])
+def test_the_last_round_is_shown(capsys, action, verdict):
+    game = tutorial.Game()
+    agent = type("Always", (), {"choose_action": lambda self: action})()
+    game.reset = lambda: vars(game).update(paddle=4, column=4, row=0, won=None)
+    tutorial.play(game, agent)
+    *frames, last = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    assert len(frames) == 10
+    assert last == verdict
+    assert frames[0].splitlines()[0] == "....#....."

@@ -32,8 +32,11 @@ def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callabl
     """`function` compiled for float32 arrays of just these shapes: NumPy arrays in, a NumPy array out.
 
     For small networks called from Python: `compiled` picks its program anew at every call, which takes longer than
-    the network itself.
+    the network itself. Without shapes there is one program for each kind of arrays that comes, compiled when it comes.
     """
+    if not shapes:
+        made = functools.cache(functools.partial(program, function))
+        return lambda *arrays: made(*map(np.shape, arrays))(*arrays)
     concrete = compiled(function).get_concrete_function(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))
     return lambda *arrays: concrete(*(tf.constant(array, tf.float32) for array in arrays)).numpy()
 
@@ -50,6 +53,15 @@ def value_and_gradients(
     with tf.GradientTape() as tape:
         value = function()
     return value, tape.gradient(value, variables)
+
+
+def descend(
+    loss: Callable[[], Array], variables: Sequence[keras.Variable], optimizer: keras.optimizers.Optimizer
+) -> Array:
+    """One step of gradient descent on `loss() -> scalar`, which is returned; the optimizer is built."""
+    value, gradients = value_and_gradients(loss, variables)
+    optimizer.apply(gradients, variables)
+    return value
 
 
 def uniform(key: Array, counter: Array, count: int) -> Array:
@@ -106,3 +118,8 @@ def _processor():
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):  # not on Linux, or not on Intel's kind of processor
         return platform.processor() or platform.machine()
+
+
+def first_compilation() -> None:
+    """Compile a small layer, for what TensorFlow says the first time that it does so (`shared.quiet`)."""
+    compiled(lambda x, w: tf.nn.relu(x @ w))(tf.ones((3, 4)), tf.ones((4, 8)))

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from shared.arrays import Array
 
 
@@ -22,6 +24,21 @@ class Trace(NamedTuple):
     length: Array  # int32 [n, G], its length in steps
     loss: Array  # float32 [n], of the last update by then; 0 where none was made
     largest_target: Array = None  # float32 [n], max |y| in the batch of that update; None where targets cannot run away
+
+    def episodes(self, before: int, taken: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The episodes that ended, in their order.
+
+        Args:
+            before: environment steps before the first row.
+            taken: environment steps in all rows.
+
+        Returns three arrays [E]: the environment steps taken when each had ended (all games together), its return, its
+        length in steps. Where a row is not a step but a whole episode, they count as played one after the other.
+        """
+        rows, games = self.ended.shape
+        score, length = self.score[self.ended], self.length[self.ended]
+        steps = games * (1 + np.nonzero(self.ended)[0]) if rows * games == taken else np.cumsum(length)
+        return before + steps, score, length
 
 
 class Goal(NamedTuple):

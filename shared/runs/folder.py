@@ -1,8 +1,8 @@
 """What a run leaves behind: a folder that a person can look at.
 
 `runs/<experiment>/<name>/` holds `config.json` (settings, versions, command line), `metrics.csv` (a row per report),
-`curve.png`, the weights, the architecture and `summary.json` (the final evaluation, written last: a run is finished
-when it is there). While training goes on there are also checkpoints.
+`episodes.csv` (a row per episode), `curve.png`, the weights, the architecture and `summary.json` (the final evaluation,
+written last: a run is finished when it is there). While training goes on there are also checkpoints.
 
 Only what goes by these names is ever replaced or removed. A folder may come from anybody: what its files say is checked
 before it is used.
@@ -11,7 +11,6 @@ before it is used.
 import contextlib
 import csv
 import errno
-import io
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,8 @@ from shared.runs import checkpoint
 filelock = late("filelock")
 
 ROOT = Path("runs")
-CONFIG, METRICS, SUMMARY, LOCK = "config.json", "metrics.csv", "summary.json", ".lock"
+CONFIG, METRICS, EPISODES, SUMMARY, LOCK = "config.json", "metrics.csv", "episodes.csv", "summary.json", ".lock"
+TABLES = (METRICS, EPISODES)  # grow while training goes on
 CURVE, ARCHITECTURE, WHOLE_MODEL = "curve.png", "model.yaml", "model.keras"
 
 
@@ -73,7 +73,7 @@ class Run:
             weights_name: of the weights that the run is going to leave.
         """
         try:
-            files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, WHOLE_MODEL, CURVE, METRICS))
+            files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, WHOLE_MODEL, CURVE, *TABLES))
             checkpoint.remove(self.path)
         except OSError as error:
             raise files.user_error(self.path, error) from None
@@ -150,28 +150,42 @@ class Run:
         Raises:
             UserError: if the file cannot be written, or has other columns.
         """
-        path = self.path / METRICS
-        text = io.StringIO()
-        writer = csv.DictWriter(text, row.keys(), lineterminator="\n")
+        self._append(METRICS, tuple(row), [",".join(map(str, row.values()))])
+
+    def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
+        """Append to `episodes.csv` a row for each episode that ended, all at once.
+
+        Args:
+            first: the number of the first of them, from 1 on.
+            steps: environment steps taken when each ended, int [E].
+            scores: returns, float [E].
+            lengths: steps of each, int [E].
+
+        Raises:
+            UserError: as `add_metrics`.
+        """
+        columns = (range(first, first + len(steps)), steps.tolist(), scores.tolist(), lengths.tolist())
+        rows = [f"{number},{step},{score:.7g},{length}" for number, step, score, length in zip(*columns, strict=True)]
+        self._append(EPISODES, ("episode", "steps", "return", "length"), rows)
+
+    def _append(self, name, columns, rows):
+        path, heading = self.path / name, ",".join(columns) + "\n"
         try:
             with path.open("a+", encoding="utf-8", errors="replace") as file:
                 file.seek(0)
-                heading = file.readline(files.JSON_LIMIT)
-                if not heading:
-                    writer.writeheader()
-                elif heading != ",".join(row) + "\n":
+                there = file.readline(files.JSON_LIMIT)
+                if there not in ("", heading):
                     raise UserError(f"{path}: has other columns than this training; move it away to go on without it")
-                writer.writerow(row)
-                file.write(text.getvalue())
+                file.write("\n".join([*([] if there else [heading[:-1]]), *rows, ""]))
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def sync_metrics(self) -> int:
-        """Wait until the disk has `metrics.csv`; returns its size in bytes.
+    def sync(self, name: str) -> int:
+        """Wait until the disk has one of `TABLES`; returns its size in bytes.
 
         A checkpoint notes it, and a resumed run cuts the file back to it.
         """
-        path = self.path / METRICS
+        path = self.path / name
         try:
             with path.open("r+b") as file:
                 os.fsync(file.fileno())
@@ -182,23 +196,23 @@ class Run:
         except OSError as error:
             raise files.user_error(path, error) from None
 
-    def cut_metrics(self, size: int) -> None:
-        """Forget the rows that were written after a checkpoint, which has noted `size`.
+    def cut(self, name: str, size: int) -> None:
+        """Forget the rows of one of `TABLES` that were written after a checkpoint, which has noted `size`.
 
         Where rows are missing that were there then, the run goes on from those that are there, with a warning.
         """
-        path = self.path / METRICS
+        path = self.path / name
         try:
             with path.open("r+b") as file:
                 held = file.seek(0, os.SEEK_END)
                 if held < size:
                     file.seek(0)
                     size = file.read().rfind(b"\n") + 1  # without half a row
-                    warn(f"{path}: shorter than when the run was saved; the missing rows will be missing in the curve")
+                    warn(f"{path}: shorter than when the run was saved; rows will be missing in it")
                 file.truncate(size)
         except FileNotFoundError:
             if size:
-                warn(f"{path}: is missing; the curve will begin where the run goes on")
+                warn(f"{path}: is missing; it will begin where the run goes on")
         except OSError as error:
             raise files.user_error(path, error) from None
 

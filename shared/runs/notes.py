@@ -1,6 +1,5 @@
 """What a training leaves in memory, where nothing is to be kept on disk."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,28 +14,19 @@ class Notes:
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self.episodes: list[np.ndarray] = [np.zeros((2, 0), int)]  # each [2, E]: steps taken at their ends, lengths
 
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Keep one row."""
         self.rows.append({name: float(value) for name, value in row.items()})
 
-    def sync_metrics(self) -> int:
+    def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
+        """Keep them."""
+        self.episodes.append(np.array([steps, lengths]))
+
+    def sync(self, name: str) -> int:
         """Nothing is on disk."""
         return 0
 
     def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Nothing is kept."""
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """How a training went."""
-
-    scores: np.ndarray  # float32 [episodes], the return of every episode
-    rows: list[dict[str, float]]  # what was reported on the way: steps, episodes, score, loss, epsilon, seconds
-    steps: int  # environment steps
-    seconds: float
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """One column of the rows, as `history["loss"]`."""
-        return np.array([row[name] for row in self.rows])

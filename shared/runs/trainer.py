@@ -60,8 +60,11 @@ class Record(Protocol):
     def add_metrics(self, row: Mapping[str, Any]) -> None:
         """Keep one row of metrics: numbers by name."""
 
-    def sync_metrics(self) -> int:
-        """Wait until the disk has the metrics; returns their size in bytes."""
+    def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
+        """Keep what is known of episodes that ended (`shared.runs.folder.Run.add_episodes`)."""
+
+    def sync(self, name: str) -> int:
+        """Wait until the disk has a file of rows; returns its size in bytes."""
 
     def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Keep a checkpoint (`shared.runs.checkpoint.save`)."""

@@ -21,7 +21,7 @@ from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
 from shared.runs import checkpoint
 from shared.runs.experiment import MEAN_SCORE, AnySettings, Figure
-from shared.runs.folder import Run
+from shared.runs.folder import EPISODES, METRICS, Run
 from shared.runs.progress import Silence, TrainingProgress
 from shared.runs.trainer import Record, Trainer
 
@@ -61,6 +61,7 @@ class Facts:
     sha256: str = ""
     seconds: float = option(0.0, "spent in training", low=0.0)
     metrics_size: int = option(0, "bytes of metrics.csv", low=0, high=2**63)
+    episodes_size: int = option(0, "bytes of episodes.csv", low=0, high=2**63)
     execution: dict = dataclasses.field(default_factory=dict)  # of `shared.nn.backend.execution_facts`
 
     def __post_init__(self) -> None:
@@ -178,7 +179,8 @@ def train(
         arrays = trainer.snapshot(state) | {"history/scores": scores}
         facts = {
             "seconds": time.monotonic() - began,
-            "metrics_size": run.sync_metrics(),
+            "metrics_size": run.sync(METRICS),
+            "episodes_size": run.sync(EPISODES),
             "execution": execution_facts(),
         }
         run.save(int(state.steps), arrays, facts)
@@ -192,6 +194,8 @@ def train(
             before = state
             state, trace = trainer.run(state)
             _refuse_infinite(trace, int(before.steps), settings, run)
+            ended = trace.episodes(int(before.steps), int(state.steps) - int(before.steps))
+            run.add_episodes(len(scores) + 1, *ended)
             for then, piece in _pieces(before, state, trace, trainer.goal):
                 scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
                 learned = piece.loss[piece.loss != 0]
@@ -293,7 +297,8 @@ def _go_on(trainer, run, start):
 
     state, scores, facts = checkpoint.load(run.path, trainer.snapshot(start), restore)
     _warn_of_other_bits(facts.execution)
-    run.cut_metrics(facts.metrics_size)
+    run.cut(METRICS, facts.metrics_size)
+    run.cut(EPISODES, facts.episodes_size)
     return state, scores, facts
 
 
