@@ -16,7 +16,7 @@ from shared.commands import comparison
 from shared.commands.parser import Parser, command, path_name, settings_from
 from shared.display.charts import Panel, bands
 from shared.options import check_limits, option
-from shared.rollouts.intervals import iqm_and_ci95
+from shared.rollouts.intervals import bracketed, iqm_and_ci95
 
 NAMES = tuple(variant.name for variant in LESSONS)
 ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
@@ -71,8 +71,7 @@ def row(summaries: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     """The four figures of a variant as text."""
     scores = []
     for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):
-        middle, low, high = iqm_and_ci95([summary[key] for summary in summaries])
-        scores.append(f"{middle:.1f} [{low:.1f}, {high:.1f}]")
+        scores.append(bracketed(*iqm_and_ci95([summary[key] for summary in summaries]), ".1f"))
     steps, seconds = ([summary[key] for summary in summaries] for key in ("steps", "seconds"))
     return (*scores, f"{np.mean(steps):,.0f}", f"{np.median(seconds):.1f}")
 

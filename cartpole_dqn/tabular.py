@@ -93,7 +93,10 @@ class TabularVariant(AgentVariant):
 
     def q_function(self, settings: Settings, rng: np.random.Generator) -> Table:
         """A `Table`."""
-        return Table(EDGES, 2, 2 * settings.learning_rate, rng)
+        table = Table(EDGES, 2, 2 * settings.learning_rate, rng)
+        start = self.model(settings).get_weights()[0]  # zeros, or what training is told to start from
+        table.values[:] = start.reshape(table.values.shape)
+        return table
 
     def network(self, settings: CartPoleSettings, outputs: int) -> Any:
         """The table as a network, which the compiled loop trains."""

@@ -23,6 +23,7 @@ from cartpole_dqn.tabular import ALPHA, EDGES, TABULAR, Table
 from shared.arrays import Array
 from shared.display import notebook, playback
 from shared.dqn.loop import play_and_learn
+from shared.machine import in_notebook
 from shared.nn.backend import descend
 
 # -- T4 ---------------------------------------------------------------------------------------------------------------
@@ -217,8 +218,8 @@ class Agent(agent.Agent):
         policy = told(self.q.get_arg_max)
         if video is not None:
             playback.record(video, env, policy, fps=PACE, **options)
-            return notebook.show_video(video) if notebook.in_notebook() else None
-        if notebook.in_notebook():
+            return notebook.show_video(video) if in_notebook() else None
+        if in_notebook():
             return notebook.animated(env, policy, fps=PACE, **options)
         for _ in playback.moments(env, policy, played=[], **options):
             pass

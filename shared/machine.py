@@ -1,6 +1,7 @@
-"""What this machine has to give."""
+"""What this machine has to give, and who sits at it."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import psutil
 # Linux limits the memory of a container or of a batch job by its control group; other systems have no such files.
 OWN_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
+
+
+def in_notebook() -> bool:
+    """Whether a notebook runs this, in a kernel of IPython's."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def memory_bytes() -> int:

@@ -1,15 +1,19 @@
 """Keeps TensorFlow's start-up lines off the terminal.
 
 Native code writes them on stderr while TensorFlow is imported, whatever its log level. So that import, whoever asks for
-it, runs with stderr closed to native code; Python's own errors are seen as ever.
+it, runs with stderr closed to native code; Python's own errors are seen as ever. Whoever imports TensorFlow or Keras
+before this project sees what that import says; what the first compilation would say is still kept away.
 """
 
 import contextlib
+import importlib
 import importlib.abc
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+
+from shared.errors import UserError
 
 
 @contextlib.contextmanager
@@ -64,8 +68,11 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install() -> None:
-    """Quieten the import of TensorFlow that is to come."""
+    """Quieten the import of TensorFlow that is to come, or what one that was imported already has still to say."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if "tensorflow" in sys.modules:
+        with without_native_messages(), contextlib.suppress(UserError):  # of another backend
+            importlib.import_module("shared.nn.backend").first_compilation()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

@@ -116,7 +116,13 @@ def bomb():
     return data.getvalue()
 
 
+def broken_header():
+    """An array whose header is no Python literal."""
+    return npz(**ARRAYS).replace(b"'fortran_order'", b"(fortran_order'")
+
+
 FOREIGN = {
+    "a broken header": broken_header(),
     "another shape": npz(**ARRAYS | {"a/b": np.zeros(6, np.float32)}),
     "another type": npz(**ARRAYS | {"a/b": np.zeros(5)}),
     "an array is missing": npz(steps=ARRAYS["steps"]),

@@ -1,4 +1,6 @@
-"""The memory that a training may count on."""
+"""The memory that a training may count on, and where its pictures are shown."""
+
+import sys
 
 import psutil
 import pytest
@@ -48,3 +50,12 @@ def test_the_machine_has_what_it_has(monkeypatch, tmp_path):
 def test_a_control_group_may_have_less(groups, lines, limits, expected):
     groups(lines, limits)
     assert machine.memory_bytes() == expected
+
+
+def test_a_notebook_is_known_by_its_kernel(monkeypatch):
+    assert not machine.in_notebook()  # not even where IPython is imported
+    shell = type("Shell", (), {"kernel": None})()
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": staticmethod(lambda: shell)}))
+    assert machine.in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": staticmethod(lambda: None)}))
+    assert not machine.in_notebook()

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from keras import ops
 
+from cartpole_dqn.experiment import SUITE as CARTPOLE
+from cave_game.experiment import SUITE as CAVE
 from shared.display.views import any_stage
 from shared.dqn.env_loop import EnvLoop
 from shared.dqn.env_memory import EnvMemory
+from shared.errors import UserError
 from shared.games.env import GameEnv
-from shared.learn import DQN
+from shared.learn import DQN, experiment
 from shared.rollouts import env_state
 from shared.runs.own import ANY_ENV, any_env
 
@@ -113,6 +116,13 @@ def test_ten_lines_of_python(folder, monkeypatch, tmp_path):
     history = agent.fit(verbose=False)
     assert history.steps == 8000
     assert len(history["loss"]) == len(history.rows) > 3
+    assert history.model is agent.model
+    assert history.ends[-1] <= 8000
+    assert len(history.scores) == len(history.lengths) == len(history.ends)
+    history.plot(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match=r"^path: curves are shown in a notebook only; name a PNG file$"):
+        history.plot()
     result = agent.evaluate(episodes=50)
     assert result["mean_score"] > 0.6
     agent.save(tmp_path / "ring.h5")
@@ -121,6 +131,55 @@ def test_ten_lines_of_python(folder, monkeypatch, tmp_path):
     assert other.evaluate(episodes=50) == result
     agent.play(gif=tmp_path / "ring.gif")
     assert (tmp_path / "ring.gif").read_bytes().startswith(b"GIF")
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "changes"),
+    [
+        ("catch_dqn", "catch", {"episodes": 20, "hidden": (8,)}),
+        ("cartpole_dqn", "tabular", {"episodes": 30}),
+        ("lunar_pg", "cartpole", {"iterations": 2}),
+    ],
+)
+def test_experiments_are_trained_from_python(package, name, changes):
+    agent = experiment(package, name, **changes)
+    before = agent.model.get_weights()
+    history = agent.fit(verbose=False)
+    assert len(history.scores) == len(history.lengths) >= 20
+    assert any((ours != theirs).any() for ours, theirs in zip(before, history.model.get_weights(), strict=True))
+    assert agent.evaluate(episodes=2)["episodes"] == 2
+
+
+def test_an_experiment_from_python_is_that_of_the_command_line():
+    for package, suite in (("cave_game", CAVE), ("cartpole_dqn", CARTPOLE)):
+        agent = experiment(package, preset="tuned", seed=3)
+        assert agent.settings == dataclasses.replace(suite.find(None).presets["tuned"], seed=3)
+        assert (agent.experiment, agent.engine) == (suite.find(None), "compiled")
+    assert experiment("lunar_pg", "Acrobot-v1", "tuned").experiment.name == "Acrobot-v1"
+
+
+def test_a_training_begins_with_the_weights_that_there_are(tmp_path):
+    """Convolutions are trained in a clone: it has to begin with them, too."""
+    first, second = (experiment("catch_dqn", "ball16", "tuned", seed=seed, hidden=(8,)) for seed in (1, 2))
+    first.save(tmp_path / "a.h5")
+    second.load(tmp_path / "a.h5")
+    for ours, theirs in zip(second._trainer().online.get_weights(), first.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "complaint"),
+    [
+        (("chess",), {}, "chess: no package of experiments; give one such as catch_dqn"),
+        (("catch_dqn", "ball9"), {}, "ball9: no experiment of catch_dqn; there are catch, ball8, ball16"),
+        (("cartpole_dqn", "neural", "tuned"), {}, "tuned: neural has only tutorial; give one of these"),
+        (("lunar_pg", "lunar"), {"engine": "readable"}, "readable: lunar has only compiled; give one of these"),
+        (("catch_dqn",), {"batchsize": 3}, "batchsize: no such setting; do you mean batch_size?"),
+    ],
+)
+def test_an_experiment_that_there_is_not_is_said_in_one_line(words, settings, complaint):
+    with pytest.raises(UserError, match=f"^{re.escape(complaint)}$"):
+        experiment(*words, **settings)
 
 
 # -- the loop for environments that are not ours ----------------------------------------------------------------------
@@ -279,7 +338,6 @@ def test_updates_of_the_vector_loop_are_those_of_the_learner():
 )
 def test_what_cannot_be_trained_is_said_in_one_line(words, complaint):
     from shared.dqn.__main__ import main
-    from shared.errors import UserError
 
     with pytest.raises(UserError, match=re.escape(complaint)):
         main(words)

@@ -18,7 +18,7 @@ from shared.display import charts
 from shared.display.charts import Curve, Panel, bands, learning_curve, smoothed
 from shared.errors import UserError
 from shared.games.window import Window
-from shared.rollouts.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
+from shared.rollouts.intervals import bracketed, interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def figures(monkeypatch):
 
     def note(figure, path):
         saved.append(figure)
-        save(figure, path)
+        return save(figure, path)
 
     monkeypatch.setattr(charts, "_save", note)
     return saved
@@ -73,6 +73,10 @@ class TestFigures:
     )
     def test_what_has_no_interval_is_written_without(self, ci95, text):
         assert plus_minus(12.34, ci95, ".1f") == text
+
+    def test_an_interval_in_brackets(self):
+        assert bracketed(12.34, 11.9, 12.84, ".1f") == "12.3 [11.9, 12.8]"
+        assert bracketed(*iqm_and_ci95([5.0]), ".1f") == "5.0"
 
     def test_the_band_covers_the_mean_in_95_percent_of_experiments(self):
         rng = np.random.default_rng(0)

@@ -58,3 +58,11 @@ def test_every_command_that_is_written_about_is_a_program():
             told |= set(mention.findall(path.read_text(encoding="utf-8")))
     assert len(told) > 20
     assert told <= {name.removesuffix(".__main__") for name in PROGRAMS}
+
+
+def test_tensorflow_says_nothing_once_this_project_is_imported():
+    """What Keras' own import says cannot be taken back; after that there is silence, also at the first compilation."""
+    code = "import keras, os; os.write(2, b'OURS\\n'); from shared.nn.backend import compiled; import catch_dqn.tutorial as t;"
+    code += "t.Agent(t.Game()).choose_action(); t.Agent(t.Game(), explore=0).choose_action()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.partition("OURS\n")[2] == ""

@@ -27,7 +27,7 @@ from shared import files
 from shared.errors import UserError, one_line
 from shared.rollouts.intervals import plus_minus
 from shared.rollouts.trace import Goal, Trace
-from shared.runs import checkpoint, training
+from shared.runs import checkpoint, progress, training
 from shared.runs.folder import Run, latest_run
 
 CONFIG = {
@@ -592,3 +592,18 @@ def test_where_no_game_ended_json_has_null_and_there_is_no_interval(capsys):
     weights = ["--weights", "a run/game_weights.h5", "--episodes", "1"]
     assert evaluate.main([*weights, "--json"]) == 0
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["episodes"] == 1
+
+
+def test_in_a_notebook_the_bar_is_one_output_that_changes(monkeypatch):
+    shown = []
+    handle = type("Handle", (), {"update": lambda self, one: shown.append(one)})()
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda one, display_id: shown.append(one) or handle)
+    with progress.TrainingProgress(60, "games") as bar:
+        bar.update(30, {"win rate": "<50%"})
+    first, last = (one.data for one in shown)
+    assert 'value="0" max="60"' in first
+    assert "compiling" in first
+    assert 'value="30" max="60"' in last
+    assert "games 30/60" in last
+    assert "win rate &lt;50%" in last

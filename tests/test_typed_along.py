@@ -219,7 +219,7 @@ def test_without_ipython_one_line_says_what_to_do(monkeypatch):
 
 
 def test_a_video_is_shown_inline(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    monkeypatch.setattr("cartpole_dqn.tutorial.in_notebook", lambda: True)
     agent = cartpole_dqn.Agent()
     assert agent.run(tmp_path / "run.gif").data == (tmp_path / "run.gif").read_bytes()
     assert agent.run().data.startswith(b"GIF")

@@ -18,7 +18,7 @@ class EvaluateSettings:
     """How many games an agent is scored by, and which."""
 
     episodes: int = option(FINAL_EPISODES, "random games, played side by side", low=1, high=10_000)
-    seed: int = option(EVALUATION_SEED_OFFSET, "of these games", low=0, high=LARGEST)
+    seed: int = option(EVALUATION_SEED_OFFSET, "every random number of these games comes from it", low=0, high=LARGEST)
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -26,7 +26,9 @@ class EvaluateSettings:
 
 def evaluate(argv: list[str], suite: Suite) -> int:
     """`python -m <package>.evaluate`; arguments as for `shared.commands.train.train`."""
-    parser = Parser(suite.command("evaluate"), "Play and score a trained agent; ± is the 95 % interval of a mean.")
+    parser = Parser(
+        suite.command("evaluate"), "Let a trained agent play, and score it; ± is the 95 % interval of a mean."
+    )
     add_weights_arguments(parser, suite)
     parser.add_settings(EvaluateSettings())
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -24,7 +24,7 @@ class PlaySettings:
     episodes: int = option(10, "games to play", low=1)
     fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
     time_limit: int | None = option(
-        None, "environment steps after which a game is cut (default: as the game has it)", low=1
+        None, "environment steps after which a game is cut (default: the game's own limit)", low=1
     )
     seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
 
@@ -58,7 +58,7 @@ def play(argv: list[str], suite: Suite) -> int:
         parser.add_argument(
             "--sampled",
             action="store_true",
-            help="draw actions by their probability, as in training, not the likeliest",
+            help="draw actions by their probability, as in training, instead of the likeliest one",
         )
     add_recording_arguments(parser)
     arguments = parser.parse_args(argv)

@@ -151,17 +151,18 @@ def _add_choices(parser, suite, experiment, engines):
         parser.add_argument(
             "--engine",
             choices=engines,
-            help=f"the whole loop as one program, or the loop to read (default: {experiment.engines[0]})",
+            help="compiled: the whole loop as one program; readable: the loop to read "
+            f"(default: {experiment.engines[0]})",
         )
     else:
         parser.set_defaults(engine=engines[0])
     parser.add_argument(
         "--keras",
         action="store_true",
-        help="also write model.keras, the whole network as keras.saving.load_model reads it",
+        help="also write model.keras, a file with the whole network that keras.saving.load_model reads",
     )
     parser.add_argument(
-        "--out", type=path_name, metavar="FOLDER", help="where the run goes (default: a new one in runs/)"
+        "--out", type=path_name, metavar="FOLDER", help="the run's folder (default: a new one in runs/)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
@@ -170,7 +171,7 @@ def _add_choices(parser, suite, experiment, engines):
         type=path_name,
         const=LATEST,
         metavar="FOLDER",
-        help="go on with an unfinished run: this one, or that in --out, or the latest",
+        help="go on with an unfinished run: in FOLDER, else in --out, else the latest one",
     )
 
 

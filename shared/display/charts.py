@@ -62,27 +62,27 @@ PANELS = (
 
 
 def learning_curve(
-    path: str | Path,
+    path: str | Path | None,
     rows: Sequence[Mapping[str, float]],
     panels: Sequence[Panel] | None = None,
     x: str = "episodes",
     x_label: str = "games",
     title: str = "",
-) -> None:
+) -> bytes:
     """Draw the metrics of one run, a chart for each `Panel`, over a common axis.
 
     Noisy values stand pale behind their moving average. Panels without a single finite value are left out, and an
     axis is only logarithmic where there is something above 0.
 
     Args:
-        path: the PNG file to write.
+        path: the PNG file to write, or None.
         rows: the run's metrics, a list of dicts of numbers (`shared.runs.folder.Run.read_metrics`).
         panels: what to draw; default: win rate (or, where that is not reported, score) and loss.
         x: the metric on the horizontal axis.
         x_label: what it is called.
         title: stands above.
 
-    Raises `UserError` if the file cannot be written.
+    Returns the bytes of the PNG file. Raises `UserError` if it cannot be written.
     """
     if panels is None:
         figure = "score" if not len(_finite(rows, x, "win_rate")[1]) else "win_rate"
@@ -104,7 +104,7 @@ def learning_curve(
         axes[-1].set_xlabel(x_label)
         if title:
             axes[0].set_title(title, loc="left")
-        _save(figure, path)
+        return _save(figure, path)
 
 
 def bands(
@@ -299,9 +299,12 @@ def _name_lines(axis, ends):
 
 
 def _save(figure, path):
+    """The bytes of a PNG file, which is written unless `path` is None."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=DPI, metadata={"Software": None})
     # Few colours are used: a palette makes the file a third as large.
     image, data = Image.open(data).convert("RGB"), io.BytesIO()
     image.quantize(128, dither=Image.Dither.NONE).save(data, format="PNG", optimize=True)
-    files.write_bytes(path, data.getvalue())
+    if path is not None:
+        files.write_bytes(path, data.getvalue())
+    return data.getvalue()

@@ -4,7 +4,6 @@ Matplotlib draws where the notebook shows it. Animations need IPython, which eve
 """
 
 import io
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,6 @@ from shared.late import late
 pyplot = late("matplotlib.pyplot")
 SHOWN_AS = {playback.GIF: "Image", playback.MP4: "Video"}  # the class of IPython.display that shows it
 FPS = 50.0  # frames per second: CartPole and LunarLander in their own time
-
-
-def in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this."""
-    return "ipykernel" in sys.modules
 
 
 def plot_environment(env: gymnasium.Env, figsize: tuple[float, float] = (5, 4)) -> None:
@@ -99,6 +93,11 @@ def show_video(path: str | Path = "cartpole.mp4") -> Any:
     if not Path(path).is_file():
         raise UserError(f"{path}: there is no such file; record a game first")
     return _ipython(SHOWN_AS[suffix])(filename=str(path), embed=True)
+
+
+def shown_png(data: bytes) -> Any:
+    """What a notebook shows of the bytes of a PNG file."""
+    return _ipython("Image")(data=data, format="png")
 
 
 def save_fig(

@@ -65,7 +65,7 @@ def descend(
 
 
 def uniform(key: Array, counter: Array, count: int) -> Array:
-    """`count` float32 numbers in [0, 1), a pure function of two integers (Philox, Salmon et al. 2011).
+    """`count` float32 numbers in [0, 1), a pure function of two integers (Philox; Salmon et al. 2011).
 
     The same `key` and `counter`, neither negative, give the same numbers inside a compiled program and outside, so a
     run can be cut anywhere and go on with the very numbers it would have had. (XLA and TensorFlow's own kernel give
@@ -118,3 +118,8 @@ def _processor():
             return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):  # not on Linux, or not on Intel's kind of processor
         return platform.processor() or platform.machine()
+
+
+def first_compilation() -> None:
+    """Compile a small layer, for what TensorFlow says the first time that it does so (`shared.quiet`)."""
+    compiled(lambda x, w: tf.nn.relu(x @ w))(tf.ones((3, 4)), tf.ones((4, 8)))

@@ -193,3 +193,16 @@ class Experiment:
             model=self.model(settings),
         )
         return loop.Loop(env, made, settings)
+
+
+def with_model(experiment: Experiment, model: Any) -> Experiment:
+    """The same experiment, whose trainings start from this Keras model and train it in place."""
+    kind: Any = type(experiment)
+
+    class WithModel(kind):
+        """The experiment with a model of the caller's."""
+
+        def model(self, settings: Any) -> Any:
+            return model
+
+    return WithModel(**{field.name: getattr(experiment, field.name) for field in dataclasses.fields(kind)})

@@ -107,6 +107,7 @@ class Run:
             if not os.access(run.path, os.W_OK):
                 raise PermissionError(errno.EACCES, "not allowed")
             run._take_lock()
+            files.remove_written(run.path, ())  # what a kill left half written
         except OSError as error:
             raise files.user_error(run.path, error) from None
         return run

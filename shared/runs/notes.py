@@ -1,6 +1,5 @@
 """What a training leaves in memory, where nothing is to be kept on disk."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,3 @@ class Notes:
 
     def save(self, number: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
         """Nothing is kept."""
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """How a training went."""
-
-    scores: np.ndarray  # float32 [episodes], the return of every episode
-    rows: list[dict[str, float]]  # what was reported on the way: steps, episodes, score, loss, epsilon, seconds
-    steps: int  # environment steps
-    seconds: float
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        """One column of the rows, as `history["loss"]`."""
-        return np.array([row[name] for row in self.rows])

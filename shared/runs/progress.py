@@ -1,11 +1,17 @@
-"""Progress of long work: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a live bar on a terminal and in a notebook, a plain line now and then elsewhere."""
 
+import html
 import sys
 import time
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shared.late import late
+from shared.machine import in_notebook
+
+ipython = late("IPython.display")
 
 LINES = 20  # plain lines for a whole run, where there is no terminal
 
@@ -32,6 +38,7 @@ class TrainingProgress:
         self.total, self.unit = total, unit
         self._console = _Console(highlight=False)
         self._bar: Progress | None = None
+        self._in_notebook = ipython.display(self._html(done, "compiling"), display_id=True) if in_notebook() else None
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._bar = Progress(
                 TextColumn(unit),
@@ -62,9 +69,17 @@ class TrainingProgress:
         text = "  ".join(f"{name} {value}" for name, value in figures.items())
         if self._bar:
             self._bar.update(self._task, completed=done, figures=text)
+        elif self._in_notebook:
+            self._in_notebook.update(self._html(done, text))
         elif done * LINES // self.total > self._printed:
             self._printed = done * LINES // self.total
             print(f"{self.unit} {done}/{self.total}  {text}", flush=True)
+
+    def _html(self, done, text):
+        """The bar as a notebook shows it."""
+        count = f"{min(done, self.total)}/{self.total}"
+        bar = f'<progress value="{done}" max="{self.total}" style="width: 40%"></progress>'
+        return ipython.HTML(f"{bar} {self.unit} {count} &nbsp; {html.escape(text)}")
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the bar."""
