@@ -13,14 +13,17 @@
 # %% [markdown]
 # # T1: a network learns to catch
 #
-# This notebook follows T1, the deep Q-learning guide with the game of Catch (Keras 1). An object falls, a paddle has
-# to catch it, and a network learns how from nothing but the screen and the reward.
+# This notebook follows T1, "Reinforcement Learning: Deep Q-Networks" by Francis Tseng (2016,
+# Keras 1). An object falls, a paddle has to catch it, and a network learns how from nothing but
+# the screen and the reward.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file in Jupyter as a
-# notebook, or make one of it: `jupytext --to notebook t1_catch.py`. Run the cells from top to bottom; type them, if
-# you want to learn them. All of it takes about three minutes.
+# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
+# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t1_catch.py`. Run the
+# cells from top to bottom; type them, if you want to learn them. All of it takes about three
+# minutes.
 #
-# The page for it: [Catch](../docs/catch.md). The next notebook: [T2](t2_why_it_fails.py).
+# The page for it: [Catch](../docs/catch.md). About T1: [the five
+# tutorials](../docs/tutorials.md). The next notebook: [T2](t2_why_it_fails.ipynb).
 
 # %% tags=["parameters"]
 GAMES = 300  # with the agent to read; T1 plays 6500
@@ -30,13 +33,12 @@ GAMES_AFTER = 150  # of the experiment with a small memory
 # %% [markdown]
 # ## The game
 #
-# The screen has ten rows and ten columns. The paddle is three cells wide and stands on the bottom row. One object
-# falls, one row in each step. This is how a game begins:
+# The screen has ten rows and ten columns. The paddle is three cells wide and stands on the
+# bottom row. One object falls, one row in each step. This is how a game begins:
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-
 from catch_dqn import Game
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
@@ -51,7 +53,8 @@ plt.show()
 game.state
 
 # %% [markdown]
-# Move: 0 goes left, 1 stays, 2 goes right. Then the object falls one row. The reward is 0 until the object arrives.
+# Move: 0 goes left, 1 stays, 2 goes right. Then the object falls one row. The reward is 0 until
+# the object arrives.
 
 # %%
 print("reward", game.move(2))
@@ -69,8 +72,8 @@ print(game.render())
 # %% [markdown]
 # ## The agent
 #
-# T1's agent has a network with two hidden layers of 100 units. It takes a random action with a chance of 0.1, and its
-# discount is 0.9.
+# T1's agent has a network with two hidden layers of 100 units. It takes a random action with a
+# chance of 0.1, and its discount is 0.9.
 
 # %%
 from catch_dqn import Agent
@@ -79,7 +82,8 @@ agent = Agent(game)
 agent.model.summary()
 
 # %% [markdown]
-# Ask the network what the three actions are worth in the first state of a game. It has learned nothing yet.
+# Ask the network what the three actions are worth in the first state of a game. It has learned
+# nothing yet.
 
 # %%
 agent.model(game.reset()[None]).numpy()
@@ -91,7 +95,8 @@ agent.model(game.reset()[None]).numpy()
 [agent.choose_action() for _ in range(20)]
 
 # %% [markdown]
-# It remembers what it did: the state, the action, the reward, the next state, and whether the game is over.
+# It remembers what it did: the state, the action, the reward, the next state, and whether the
+# game is over.
 
 # %%
 state, action = game.state, agent.choose_action()
@@ -108,8 +113,8 @@ agent.replay(batch_size=256)
 # %% [markdown]
 # ## T1's loop
 #
-# Play a game. Remember each step, and learn after each step. Now and then draw the win rate of the last 100 games.
-# The picture changes while the agent learns.
+# Play a game. Remember each step, and learn after each step. Now and then draw the win rate of
+# the last 100 games. The picture changes while the agent learns.
 
 # %%
 from IPython.display import clear_output
@@ -142,7 +147,8 @@ def show_win_rate(wins):
 play_games(game, Agent(game), GAMES)
 
 # %% [markdown]
-# After 300 games it still loses most of them. It starts at about 30 %, and T1 needs 6500 games to come to about 90 %.
+# After 300 games it still loses most of them. It starts at about 30 %, and T1 needs 6500 games
+# to come to about 90 %.
 #
 # ## One line each: the optimizer, the loss, the network
 #
@@ -154,16 +160,19 @@ import keras
 play_games(game, agent := Agent(game, optimizer=keras.optimizers.Adam(2e-3)), GAMES)
 
 # %% [markdown]
-# The optimizer makes the whole difference here. The reward comes once in nine steps, and plain gradient descent with
-# a step of 0.01 is slow to carry it back to the first ones.
+# The optimizer makes the whole difference here. The reward comes once in nine steps, and plain
+# gradient descent with a step of 0.01 is slow to carry it back to the first ones.
 #
 # Another loss, Huber's in place of the squared error:
 
 # %%
-play_games(game, Agent(game, optimizer=keras.optimizers.Adam(2e-3), loss=keras.losses.Huber()), GAMES)
+play_games(
+    game, Agent(game, optimizer=keras.optimizers.Adam(2e-3), loss=keras.losses.Huber()), GAMES
+)
 
 # %% [markdown]
-# Another network, with a convolution. (Any Keras model will do that takes 100 numbers and gives three.)
+# Another network, with a convolution. (Any Keras model will do that takes 100 numbers and gives
+# three.)
 
 # %%
 layers = keras.layers
@@ -182,33 +191,28 @@ play_games(game, Agent(game, model=convolution, optimizer=keras.optimizers.Adam(
 # %% [markdown]
 # ## The same, compiled
 #
-# T1's code asks the network about one state at a time, 512 times for each step. On Keras 3 its 6500 games would take
-# 12 days. The agent above asks once for the whole batch. And the compiled loop puts the game, the memory and the
-# network into one program. Here are T1's 6500 games, with T1's settings:
+# T1's code asks the network about one state at a time, 512 times for each step. On Keras 3 its
+# 6500 games would take 12 days. The agent above asks once for the whole batch. And the compiled
+# loop puts the game, the memory and the network into one program. Here are T1's 6500 games,
+# with T1's settings:
 
 # %%
-import dataclasses
+from shared.learn import experiment
 
-from catch_dqn.game import Catch
-from catch_dqn.presets import CATCH_TUTORIAL
-from shared.learn import DQN
-
-settings = dataclasses.replace(CATCH_TUTORIAL, episodes=COMPILED_GAMES)
-compiled = DQN(Catch(), settings=settings)
-history = compiled.fit(verbose=False)
-print(f"{history.steps} steps in {history.seconds:.0f} s")
+compiled = experiment("catch_dqn", episodes=COMPILED_GAMES)
+history = compiled.fit()
 
 # %% [markdown]
-# The win rate of the last 100 games. A reward of 1 is a win. The dashed line is what T1 published.
+# `history` knows how it went. T1 comes to a win rate of about 90 %.
 
 # %%
-window = min(100, COMPILED_GAMES)
-plt.plot(np.convolve(history.scores > 0, np.ones(window) / window, "valid"))
-plt.axhline(0.9, color="black", linestyle="--", linewidth=1)
-plt.ylim(0, 1)
-plt.xlabel("games")
-plt.ylabel("win rate, last 100")
-plt.show()
+history.plot()
+
+# %% [markdown]
+# Without random actions, and from all 80 starts that there are (T1 trains with 63 of them):
+
+# %%
+compiled.evaluate()
 
 # %% [markdown]
 # ## Watch it play
@@ -217,7 +221,6 @@ plt.show()
 
 # %%
 import gymnasium
-
 from shared.display.notebook import animated
 
 env = gymnasium.make("catch_dqn/Catch-v0", render_mode="rgb_array")
@@ -226,8 +229,8 @@ animated(env, lambda state: agent.model(state[None]).numpy().argmax(), episodes=
 # %% [markdown]
 # ## Why it needs a memory
 #
-# Can you *see* a network forget? First see what the agent knows. There are 63 ways to start a game. Play each of them
-# without random actions; a blue cell is a game that is won.
+# Can you *see* a network forget? First see what the agent knows. There are 63 ways to start a
+# game. Play each of them without random actions; a blue cell is a game that is won.
 
 
 # %%
@@ -255,8 +258,8 @@ def show_starts(won):
 show_starts(won_starts(agent))
 
 # %% [markdown]
-# Now the world changes: objects fall on the left side only, in columns 0 to 3. The agent goes on learning, and its
-# memory still holds its old games, in which objects fell everywhere.
+# Now the world changes: objects fall on the left side only, in columns 0 to 3. The agent goes
+# on learning, and its memory still holds its old games, in which objects fell everywhere.
 
 
 # %%
@@ -280,8 +283,8 @@ play_games(agent.env, agent, GAMES_AFTER)
 show_starts(won_starts(agent))
 
 # %% [markdown]
-# It still knows the right side. Now do the same again, with a memory of 64 steps. That is seven games, and soon all
-# of them are games on the left.
+# It still knows the right side. Now do the same again, with a memory of 64 steps. That is seven
+# games, and soon all of them are games on the left.
 
 # %%
 forgetful = Agent(LeftGame(), optimizer=keras.optimizers.Adam(2e-3), memory_limit=64)
@@ -292,8 +295,8 @@ play_games(forgetful.env, forgetful, GAMES_AFTER, batch_size=64)
 show_starts(won_starts(forgetful))
 
 # %% [markdown]
-# It wins on the left, and it has forgotten the right. This is what the memory is for: the agent learns from old games
-# as well as from new ones, and so it keeps what it knows.
+# It wins on the left, and it has forgotten the right. This is what the memory is for: the agent
+# learns from old games as well as from new ones, and so it keeps what it knows.
 #
 # ## Save and load, in plain Keras
 #
@@ -320,5 +323,6 @@ loaded.load(weights)
 loaded.model(game.state[None]).numpy()
 
 # %% [markdown]
-# Next: [T2](t2_why_it_fails.py), an agent that cannot learn. `python -m catch_dqn.train --preset tuned` trains an
-# agent that wins from all 80 starts; `python -m catch_dqn.play --human` lets you play.
+# Next: [T2](t2_why_it_fails.ipynb), an agent that cannot learn. `python -m catch_dqn.train
+# --preset tuned` trains an agent that wins from all 80 starts; `python -m catch_dqn.play
+# --human` lets you play.

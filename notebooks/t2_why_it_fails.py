@@ -13,15 +13,17 @@
 # %% [markdown]
 # # T2: an agent that cannot learn. Why?
 #
-# This notebook follows T2, the tutorial "Your first deep Q-learning program" (PyTorch). T2 builds an agent for
-# CartPole that never gets better. Then it asks the reader why. Here you build the same agent in Keras, look inside
-# it, and mend it, one part at a time.
+# This notebook follows T2, "Your first deep Q-learning program" (for PyTorch; we do not know
+# its author). T2 builds an agent for CartPole that never gets better. Then it asks the reader
+# why. Here you build the same agent in Keras, look inside it, and mend it, one part at a time.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file in Jupyter as a
-# notebook, or make one of it: `jupytext --to notebook t2_why_it_fails.py`. Run the cells from top to bottom; type
-# them, if you want to learn them. All of it takes about three minutes.
+# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
+# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t2_why_it_fails.py`. Run
+# the cells from top to bottom; type them, if you want to learn them. All of it takes about
+# three minutes.
 #
-# The page for it: [CartPole in seven ways](../docs/cartpole.md). The next notebook: [T3](t3_keras_tips.py).
+# The page for it: [CartPole in seven ways](../docs/cartpole.md). About T2: [the five
+# tutorials](../docs/tutorials.md). The next notebook: [T3](t3_keras_tips.ipynb).
 
 # %% tags=["parameters"]
 NAIVE_EPISODES = 100  # of T2's agent; T2 itself runs for ever
@@ -30,13 +32,13 @@ EPISODES = 150  # of each agent that comes after it
 # %% [markdown]
 # ## The game
 #
-# A pole stands on a cart. Push the cart to the left (0) or to the right (1), and do not let the pole fall.
+# A pole stands on a cart. Push the cart to the left (0) or to the right (1), and do not let the
+# pole fall.
 
 # %%
 import gymnasium
 import matplotlib.pyplot as plt
 import numpy as np
-
 from cartpole_dqn import plot_environment, show_one_episode
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
@@ -46,8 +48,8 @@ plot_environment(env)
 plt.show()
 
 # %% [markdown]
-# The agent does not see this picture. It sees four numbers: where the cart is, how fast it goes, how far the pole
-# leans (in radians, to the right is above 0), and how fast it turns.
+# The agent does not see this picture. It sees four numbers: where the cart is, how fast it
+# goes, how far the pole leans (in radians, to the right is above 0), and how fast it turns.
 
 # %%
 print(state)
@@ -62,12 +64,12 @@ print("state", state, "reward", reward, "fallen", terminated)
 # %% [markdown]
 # ## The network
 #
-# Four numbers go in. Two numbers come out: the value of pushing left, and the value of pushing right. These are T2's
-# layers, its optimizer and its step size. The loss is the squared error of the action that was taken.
+# Four numbers go in. Two numbers come out: the value of pushing left, and the value of pushing
+# right. These are T2's layers, its optimizer and its step size. The loss is the squared error
+# of the action that was taken.
 
 # %%
 import keras
-
 from shared.nn.losses import TakenSquaredError
 
 
@@ -91,8 +93,8 @@ network.predict_on_batch(state[None])
 # %% [markdown]
 # ## T2's `learn`
 #
-# T2 moves the larger of the two values towards the reward. (The agent takes the action with the larger value, so this
-# is the value of what it did.) The other value is left as it is.
+# T2 moves the larger of the two values towards the reward. (The agent takes the action with the
+# larger value, so this is the value of what it did.) The other value is left as it is.
 
 
 # %%
@@ -108,8 +110,9 @@ print("values after it", network.predict_on_batch(state[None]))
 # %% [markdown]
 # ## T2's loop
 #
-# It always takes the action of the larger value, and learns after each step. Watch the score, which is the number of
-# steps until the pole falls. Watch the two values, too: they are those of a pole that stands upright and still.
+# It always takes the action of the larger value, and learns after each step. Watch the score,
+# which is the number of steps until the pole falls. Watch the two values, too: they are those
+# of a pole that stands upright and still.
 
 # %%
 UPRIGHT = np.zeros((1, 4), np.float32)
@@ -126,7 +129,8 @@ for episode in range(NAIVE_EPISODES):
     values.append(network.predict_on_batch(UPRIGHT)[0])
     if episode % 10 == 0:
         left, right = values[-1]
-        print(f"episode {episode:3}  score {score:2}  best {max(scores):2}  left {left:6.3f}  right {right:6.3f}")
+        print(f"episode {episode:3}  score {score:2}  best {max(scores):2}", end="  ")
+        print(f"left {left:6.3f}  right {right:6.3f}")
 
 # %% [markdown]
 # The score stays where it is. It does not even get better by luck.
@@ -161,8 +165,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Now let the pole lean. A good agent pushes left when the pole leans to the left, and right when it leans to the
-# right. So the two lines should cross in the middle.
+# Now let the pole lean. A good agent pushes left when the pole leans to the left, and right
+# when it leans to the right. So the two lines should cross in the middle.
 
 # %%
 DEGREES = np.linspace(-12, 12, 49)
@@ -183,19 +187,20 @@ def plot_values(network, title, limits=(None, None)):
 plot_values(network, "T2's agent", limits=(-0.2, 1.2))
 
 # %% [markdown]
-# They do not cross. One action has the larger value everywhere, so the cart is pushed one way until the pole falls.
+# They do not cross. One action has the larger value everywhere, so the cart is pushed one way
+# until the pole falls.
 #
-# **The answer.** Every reward of CartPole is 1, and the reward of the fatal step is 1 as well. So "1" is the right
-# answer for every state and every action. The network found it: there is nothing left to learn. The value of an
-# action says nothing about what comes after it.
+# **The answer.** Every reward of CartPole is 1, and the reward of the fatal step is 1 as well.
+# So "1" is the right answer for every state and every action. The network found it: there is
+# nothing left to learn. The value of an action says nothing about what comes after it.
 #
 # Does the size of the network matter? Take a small one, for the rest of this notebook.
 
 # %% [markdown]
 # ## Mend it, one part at a time
 #
-# Here is the same loop once more, with four things that you can switch on. As the numbers stand in the first line, it
-# is T2's agent: no foresight, no exploring, a memory of one step.
+# Here is the same loop once more, with four things that you can switch on. As the numbers stand
+# in the first line, it is T2's agent: no foresight, no exploring, a memory of one step.
 
 # %%
 import random
@@ -220,7 +225,9 @@ def train(network, discount=0.0, explore=0.0, memory_size=1, batch_size=1):
 
 
 def learn_batch(network, batch, discount):
-    states, actions, rewards, next_states, fallen = (np.array(column) for column in zip(*batch, strict=True))
+    states, actions, rewards, next_states, fallen = (
+        np.array(column) for column in zip(*batch, strict=True)
+    )
     best = network.predict_on_batch(next_states).max(axis=1)  # the value of the next state, [B]
     target = network.predict_on_batch(states)  # [B, 2]
     target[np.arange(len(batch)), actions] = rewards + discount * best * ~fallen
@@ -228,7 +235,8 @@ def learn_batch(network, batch, discount):
 
 
 def summary(scores):
-    return f"score: {np.mean(scores[:20]):.1f} in the first 20 episodes, {np.mean(scores[-20:]):.1f} in the last 20"
+    first, last = np.mean(scores[:20]), np.mean(scores[-20:])
+    return f"mean score: {first:.1f} in the first 20 episodes, {last:.1f} in the last 20"
 
 
 # %% [markdown]
@@ -240,7 +248,8 @@ scores = train(network)
 summary(scores)
 
 # %% [markdown]
-# **Only exploring.** One action in two is random now. So both actions are tried, and both get a target.
+# **Only exploring.** One action in two is random now. So both actions are tried, and both get a
+# target.
 
 # %%
 network = make_network(64, 64)
@@ -249,11 +258,12 @@ plot_values(network, "exploring, without foresight", limits=(-0.2, 1.2))
 summary(scores)
 
 # %% [markdown]
-# Both lines come to 1, wherever the pole is. This is the whole trouble in one picture: what the agent learned is
-# right, and it is of no use. More episodes would only make the lines flatter.
+# Both lines come to 1, wherever the pole is. This is the whole trouble in one picture: what the
+# agent learned is right, and it is of no use. More episodes would only make the lines flatter.
 #
-# **The next state.** Now the target is the reward, plus 0.95 times the value of the best action in the next state.
-# After a fall there is no next state, and the target is the reward alone. This is how the agent hears of the fall.
+# **The next state.** Now the target is the reward, plus 0.95 times the value of the best action
+# in the next state. After a fall there is no next state, and the target is the reward alone.
+# This is how the agent hears of the fall.
 
 # %%
 network = make_network(64, 64)
@@ -262,7 +272,8 @@ plot_values(network, "the next state, without exploring")
 summary(scores)
 
 # %% [markdown]
-# The values are larger than 1 now, since they look ahead. But the agent still tries one action only.
+# The values are larger than 1 now, since they look ahead. But the agent still tries one action
+# only.
 #
 # **The next state and exploring.** One action in ten is random.
 
@@ -273,11 +284,11 @@ plot_values(network, "the next state and exploring")
 summary(scores)
 
 # %% [markdown]
-# A little better, but not good. The agent learns from one step at a time, and the steps of an episode resemble each
-# other: what it learns now spoils what it learned before.
+# A little better, but not good. The agent learns from one step at a time, and the steps of an
+# episode resemble each other: what it learns now spoils what it learned before.
 #
-# **And a memory.** The last 2000 steps are kept, and after each step the agent learns from 32 of them. This takes the
-# longest, since the pole stays up longer.
+# **And a memory.** The last 2000 steps are kept, and after each step the agent learns from 32
+# of them. This takes the longest, since the pole stays up longer.
 
 # %%
 network = make_network(64, 64)
@@ -301,7 +312,7 @@ plt.show()
 show_one_episode(lambda state: network.predict_on_batch(state[None]).argmax())
 
 # %% [markdown]
-# This is a DQN: foresight, exploring, memory. It is one run with one seed, so do not compare its numbers with others.
-# What each part is worth over ten seeds is on the page [CartPole in seven ways](../docs/cartpole.md). `python -m
-# cartpole_dqn.train --variant naive` is T2's agent as a command, and `--variant dqn --preset tuned` one that plays
-# well.
+# This is a DQN: foresight, exploring, memory. It is one run with one seed, so do not compare
+# its numbers with others. What each part is worth over ten seeds is on the page [CartPole in
+# seven ways](../docs/cartpole.md). `python -m cartpole_dqn.train --variant naive` is T2's agent
+# as a command, and `--variant dqn --preset tuned` one that plays well.

@@ -1,10 +1,12 @@
 """The notebooks run, in short form, and each of their cells shows what it should."""
 
 import ast
+import re
 
+import nbformat
 import pytest
 
-from notebooks.build import NAMES, PARAMETERS, read, run
+from notebooks.build import FOLDER, NAMES, PARAMETERS, read, run
 
 # For the cell of a notebook that says how long it takes: the same numbers, small.
 SHORT = {
@@ -51,8 +53,22 @@ def test_a_notebook_runs_and_each_of_its_cells_shows_what_it_should(name):
             assert output.get("text", output.get("data")), cell.source
 
 
-def test_a_notebook_says_how_to_run_it_and_leads_on():
-    for name in NAMES:
-        first = read(name).cells[0].source
-        for words in ('pip install ".[notebooks]"', "jupytext --to notebook", f"{name[:2].upper()}", "](../docs/"):
-            assert words in first, (name, words)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_says_how_to_run_it_and_leads_on(name):
+    first = read(name).cells[0].source
+    for words in (f"follows {name[:2].upper()}", '`pip install ".[notebooks]"`', f"`jupytext --to notebook {name}.py`"):
+        assert words in " ".join(first.split()), words
+    assert "](../docs/tutorials.md)" in first
+    links = re.findall(
+        r"\]\(([^)]+)\)", "".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
+    )
+    assert [link for link in links if not (FOLDER / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_shown_with_outputs_is_the_notebook(name):
+    shown = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    assert [cell.source for cell in shown.cells] == [cell.source for cell in read(name).cells], (
+        f"{name}.ipynb is of another {name}.py; run python -m notebooks.build {name}"
+    )
+    assert (FOLDER / f"{name}.ipynb").stat().st_size < 500_000
