@@ -17,10 +17,10 @@
 # Keras 1). An object falls, a paddle has to catch it, and a network learns how from nothing but
 # the screen and the reward.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
-# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t1_catch.py`. Run the
-# cells from top to bottom; type them, if you want to learn them. All of it takes about three
-# minutes.
+# **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
+# `t1_catch.ipynb` in Jupyter: `jupyter lab notebooks/t1_catch.ipynb`. For one without outputs,
+# to type into: `jupytext --to notebook --output mine.ipynb t1_catch.py`. Run the cells from top
+# to bottom; type them, if you want to learn them. All of it takes about three minutes.
 #
 # The page for it: [Catch](../docs/catch.md). About T1: [the five
 # tutorials](../docs/tutorials.md). The next notebook: [T2](t2_why_it_fails.ipynb).

@@ -17,10 +17,11 @@
 # its author). T2 builds an agent for CartPole that never gets better. Then it asks the reader
 # why. Here you build the same agent in Keras, look inside it, and mend it, one part at a time.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
-# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t2_why_it_fails.py`. Run
-# the cells from top to bottom; type them, if you want to learn them. All of it takes about
-# three minutes.
+# **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
+# `t2_why_it_fails.ipynb` in Jupyter: `jupyter lab notebooks/t2_why_it_fails.ipynb`. For one
+# without outputs, to type into: `jupytext --to notebook --output mine.ipynb
+# t2_why_it_fails.py`. Run the cells from top to bottom; type them, if you want to learn them.
+# All of it takes about three minutes.
 #
 # The page for it: [CartPole in seven ways](../docs/cartpole.md). About T2: [the five
 # tutorials](../docs/tutorials.md). The next notebook: [T3](t3_keras_tips.ipynb).

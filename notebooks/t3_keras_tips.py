@@ -18,9 +18,10 @@
 # model, how to write a loss and an optimizer of your own, how to save a model, and what to do
 # when a loss needs more than Keras gives it. Much of this is different in Keras 3.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
-# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t3_keras_tips.py`. Run
-# the cells from top to bottom; type them, if you want to learn them. All of it takes about two
+# **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
+# `t3_keras_tips.ipynb` in Jupyter: `jupyter lab notebooks/t3_keras_tips.ipynb`. For one without
+# outputs, to type into: `jupytext --to notebook --output mine.ipynb t3_keras_tips.py`. Run the
+# cells from top to bottom; type them, if you want to learn them. All of it takes about two
 # minutes.
 #
 # The pages for it: [catch-ball](../docs/catch_ball.md), [CAVE](../docs/cave.md) and

@@ -18,9 +18,10 @@
 # policy gradients, Markov chains, value iteration and Q-learning, then DQN and three things
 # that were added to it, and LunarLander.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
-# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t4_chapter_18.py`. Run
-# the cells from top to bottom; type them, if you want to learn them. All of it takes about six
+# **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
+# `t4_chapter_18.ipynb` in Jupyter: `jupyter lab notebooks/t4_chapter_18.ipynb`. For one without
+# outputs, to type into: `jupytext --to notebook --output mine.ipynb t4_chapter_18.py`. Run the
+# cells from top to bottom; type them, if you want to learn them. All of it takes about six
 # minutes.
 #
 # The pages for it: [policy gradients](../docs/policy_gradients.md),

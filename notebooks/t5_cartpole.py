@@ -17,8 +17,9 @@
 # T5 writes one agent for Q-learning. What the agent learns is a Q-function, and there are two
 # of these: a table and a network. Here you use both, and write a third one.
 #
-# **How to run it.** Install the project with `pip install ".[notebooks]"`. Then open this file
-# in Jupyter as a notebook, or make one of it: `jupytext --to notebook t5_cartpole.py`. Run the
+# **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
+# `t5_cartpole.ipynb` in Jupyter: `jupyter lab notebooks/t5_cartpole.ipynb`. For one without
+# outputs, to type into: `jupytext --to notebook --output mine.ipynb t5_cartpole.py`. Run the
 # cells from top to bottom; type them, if you want to learn them. All of it takes about four
 # minutes, most of it at the end.
 #

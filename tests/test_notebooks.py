@@ -56,7 +56,11 @@ def test_a_notebook_runs_and_each_of_its_cells_shows_what_it_should(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_says_how_to_run_it_and_leads_on(name):
     first = read(name).cells[0].source
-    for words in (f"follows {name[:2].upper()}", '`pip install ".[notebooks]"`', f"`jupytext --to notebook {name}.py`"):
+    for words in (
+        f"follows {name[:2].upper()}",
+        '`pip install ".[notebooks]"`',
+        f"`jupytext --to notebook --output mine.ipynb {name}.py`",
+    ):
         assert words in " ".join(first.split()), words
     assert "](../docs/tutorials.md)" in first
     links = re.findall(
