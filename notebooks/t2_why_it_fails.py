@@ -134,7 +134,7 @@ for episode in range(NAIVE_EPISODES):
         print(f"left {left:6.3f}  right {right:6.3f}")
 
 # %% [markdown]
-# The score stays where it is. It does not even get better by luck.
+# The score stays where it is, near 9 steps.
 
 # %%
 plt.plot(scores)
@@ -285,11 +285,12 @@ plot_values(network, "the next state and exploring")
 summary(scores)
 
 # %% [markdown]
-# A little better, but not good. The agent learns from one step at a time, and the steps of an
-# episode resemble each other: what it learns now spoils what it learned before.
+# A little better, but not good. The agent still learns from the last step alone, and forgets it
+# at once.
 #
 # **And a memory.** The last 2000 steps are kept, and after each step the agent learns from 32
-# of them. This takes the longest, since the pole stays up longer.
+# of them. (So two things change here: which steps it learns from, and from how many.) This
+# takes the longest, since the pole stays up longer.
 
 # %%
 network = make_network(64, 64)
@@ -313,7 +314,7 @@ plt.show()
 show_one_episode(lambda state: network.predict_on_batch(state[None]).argmax())
 
 # %% [markdown]
-# This is a DQN: foresight, exploring, memory. It is one run with one seed, so do not compare
-# its numbers with others. What each part is worth over ten seeds is on the page [CartPole in
-# seven ways](../docs/cartpole.md). `python -m cartpole_dqn.train --variant naive` is T2's agent
-# as a command, and `--variant dqn --preset tuned` one that plays well.
+# This is a DQN: foresight, exploring, memory. Each of these agents is one run with one seed, so
+# do not make much of small differences. Measurements over ten seeds are on the page [CartPole
+# in seven ways](../docs/cartpole.md). `python -m cartpole_dqn.train --variant naive` is T2's
+# agent as a command, and `--variant dqn --preset tuned` one that plays well.
