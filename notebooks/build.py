@@ -13,6 +13,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from PIL import Image
+
 from shared import files
 from shared.commands.parser import Parser, command
 from shared.errors import UserError

@@ -39,6 +39,7 @@ GAMES_AFTER = 150  # of the experiment with a small memory
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+
 from catch_dqn import Game
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
@@ -221,6 +222,7 @@ compiled.evaluate()
 
 # %%
 import gymnasium
+
 from shared.display.notebook import animated
 
 env = gymnasium.make("catch_dqn/Catch-v0", render_mode="rgb_array")

@@ -40,6 +40,7 @@ EPISODES = 150  # of each agent that comes after it
 import gymnasium
 import matplotlib.pyplot as plt
 import numpy as np
+
 from cartpole_dqn import plot_environment, show_one_episode
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
@@ -71,6 +72,7 @@ print("state", state, "reward", reward, "fallen", terminated)
 
 # %%
 import keras
+
 from shared.nn.losses import TakenSquaredError
 
 

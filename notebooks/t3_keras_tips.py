@@ -44,10 +44,11 @@ CAVE_STEPS = 300  # of CAVE to watch
 # %%
 from pathlib import Path
 
-import catch_dqn
 import gymnasium
 import matplotlib.pyplot as plt
 import numpy as np
+
+import catch_dqn
 from shared.display.notebook import animated
 from shared.legacy import open_model
 

@@ -43,11 +43,12 @@ LUNAR_ITERATIONS = 200  # of REINFORCE for LunarLander
 # packages of this project add when they are imported.
 
 # %%
-import catch_dqn  # noqa: F401
-import cave_game  # noqa: F401
 import gymnasium as gym
 import matplotlib.pyplot as plt
 import numpy as np
+
+import catch_dqn  # noqa: F401
+import cave_game  # noqa: F401
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
 [

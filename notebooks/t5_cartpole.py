@@ -42,6 +42,7 @@ ABLATION_EPISODES = 10_000  # of each of four trainings, compiled
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+
 from tabular_rl.corridor import CELLS, LEFT, RIGHT, walk
 
 plt.rcParams["figure.figsize"] = (5, 3)  # inches
