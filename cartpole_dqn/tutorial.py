@@ -54,7 +54,7 @@ def epsilon_greedy_policy(state: np.ndarray, epsilon: float, model: keras.Model,
     """With chance `epsilon` any action, else the one of highest value (Watkins 1989); `state` is [D]."""
     if rng.random() < epsilon:
         return int(rng.integers(model.output_shape[-1]))
-    return int(ops.argmax(model(state[None])[0]))
+    return int(model.predict_on_batch(state[None])[0].argmax())
 
 
 def play_one_step(
