@@ -12,7 +12,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from shared import files
 from shared.commands.parser import Parser, command
@@ -20,6 +20,7 @@ from shared.errors import UserError
 
 FOLDER = Path(__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("t*.py"))
+LARGE = 100_000  # characters of a GIF
 PARAMETERS = "parameters"  # the tag of the cell that says how long a notebook takes
 
 
@@ -57,13 +58,31 @@ def slim(notebook: nbformat.NotebookNode) -> None:
             if "image/png" in data:
                 data["image/png"] = _in_few_colours(data["image/png"])
             elif "image/gif" in data:
-                data["image/png"] = data.pop("image/gif")
+                data["image/png"] = _with_fewer_pictures(data.pop("image/gif"))
 
 
 def _in_few_colours(png):
     """A PNG picture, base64 before and after: with a palette it is a third as large."""
     picture, small = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"), io.BytesIO()
     picture.quantize(64, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+def _with_fewer_pictures(gif):
+    """A GIF, base64 before and after: of a large one every other picture, shown twice as long."""
+    if len(gif) < LARGE:
+        return gif
+    animation, small = Image.open(io.BytesIO(base64.b64decode(gif))), io.BytesIO()
+    pictures = [
+        (each.convert("RGB"), each.info["duration"]) for each in ImageSequence.Iterator(animation)
+    ]
+    kept = [picture for picture, _ in pictures[::2]]
+    durations = [
+        sum(duration for _, duration in pictures[i : i + 2]) for i in range(0, len(pictures), 2)
+    ]
+    kept[0].save(
+        small, format="GIF", save_all=True, append_images=kept[1:], loop=0, duration=durations
+    )
     return base64.b64encode(small.getvalue()).decode()
 
 
