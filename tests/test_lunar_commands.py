@@ -44,6 +44,8 @@ def test_a_run_leaves_what_it_promises(run):
     assert names >= {"config.json", "metrics.csv", "curve.png", "policy.weights.h5", "model.yaml", "summary.json"}
     rows = Run(run).read_metrics()
     assert rows[-1]["episodes"] == 16
+    last = (run / "episodes.csv").read_text().splitlines()[-1].split(",")
+    assert last[:2] == ["16", f"{rows[-1]['steps']:.0f}"]
     assert rows[-1]["steps"] <= 16 * 40
     assert 0 < rows[-1]["entropy"] < np.log(2) + 1e-6
     summary = json.loads((run / "summary.json").read_text())
