@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.measuring import Seeds
 from shared.commands.comparison import train_once
 from shared.commands.parser import Parser, command, path_name, settings_from, whole_number
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
 
@@ -37,10 +37,10 @@ def main(argv):
     summaries = []
     for seed in range(count):
         out = arguments.runs / label / f"seed{seed}"
-        summaries.append(train_once(out, suite, arguments.flags, seed)[1])
-        print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
+        summaries.append(train_once(out, suite, arguments.flags, seed, *(summaries[0] if summaries else ()))[1])
+        say(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()))
     for name in summaries[0]:
-        print(f"{name}: {plus_minus(*mean_and_ci95([summary[name] for summary in summaries]), '.4g')}")
+        say(f"{name}: {plus_minus(*mean_and_ci95([summary[name] for summary in summaries]), '.4g')}")
 
 
 if __name__ == "__main__":
