@@ -13,7 +13,7 @@ from shared.commands import affordable, output
 from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.late import late
 from shared.options import flag
 from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
@@ -243,18 +243,18 @@ def _train(run, trainer, request, suite, began):
             resume=resumed,
         )
     except training.Stopped as stopped:
-        print(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
+        say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
     if request.keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
     _finish(run, experiment, choice.settings, trainer, outcome)
     weights = run.path / experiment.weights_name
-    print(
+    say(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
         f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
-        f"everything is in {run.path}\n"
-        f"watch it: {command_line(suite.command('play'), '--weights', weights)}"
+        f"everything is in {run.path}"
     )
+    say(f"watch it: {command_line(suite.command('play'), '--weights', weights)}")
     return 0
 
 

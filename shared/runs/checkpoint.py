@@ -45,7 +45,7 @@ def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: M
     folder = Path(run_path) / FOLDER
     place, beside = folder / f"{number:012d}", folder / BESIDE
     columns: dict[str, Any] = dict(arrays)
-    written = {}
+    written: dict[str, Any] = {}
 
     def write(file):
         with _Measured(file) as measured:
