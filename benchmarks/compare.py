@@ -14,7 +14,7 @@ from shared import files
 from shared.commands.comparison import curve, train_once
 from shared.commands.parser import Parser, command, settings_from
 from shared.display.charts import Panel, bands
-from shared.rollouts.intervals import mean_and_ci95, plus_minus
+from shared.rollouts.intervals import bracketed, iqm_and_ci95, mean_and_ci95, plus_minus
 
 T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 CARTPOLE = ["cartpole_dqn", "--variant", "double", "--preset", "tuned", "--time-limit", "200"]
@@ -60,8 +60,9 @@ def main(argv):
         runs, summaries = zip(*trained, strict=True)
         for column, drawn in curves.items():
             drawn.append(curve(variant, runs, arguments.x, column))
-        score = plus_minus(*mean_and_ci95([summary["mean_score"] for summary in summaries]), ".2f")
-        print(f"{variant}: mean score {score} over {count} seeds", flush=True)
+        scores = [summary["mean_score"] for summary in summaries]
+        mean, middle = plus_minus(*mean_and_ci95(scores), ".2f"), bracketed(*iqm_and_ci95(scores), ".1f")
+        print(f"{variant}: score over {count} seeds: mean {mean}, interquartile mean {middle}", flush=True)
     for column, drawn in curves.items():
         panel = Panel(column, column, log=column == "loss")
         bands(pictures[column], drawn, arguments.x, panel)

@@ -1,7 +1,8 @@
 """One training for each of several seeds: `python -m benchmarks.seeds 5 catch_dqn --preset tutorial`.
 
-Arguments: the number of seeds, the package, then any flags of its `train`. Prints what each `summary.json` says and
-the mean with its 95 % interval over the seeds. The runs stay in `runs/seeds/` (or `--runs FOLDER`, given first).
+Arguments: the number of seeds, the package, then any flags of its `train`. Prints what each `summary.json` says,
+and over the seeds the mean and the interquartile mean, each with its 95 % interval. The runs stay in `runs/seeds/` (or
+`--runs FOLDER`, given first).
 """
 
 import argparse
@@ -11,8 +12,8 @@ from pathlib import Path
 from benchmarks.measuring import Seeds
 from shared.commands.comparison import train_once
 from shared.commands.parser import Parser, command, path_name, settings_from, whole_number
-from shared.errors import UserError
-from shared.rollouts.intervals import mean_and_ci95, plus_minus
+from shared.errors import UserError, say
+from shared.rollouts.intervals import bracketed, iqm_and_ci95, mean_and_ci95, plus_minus
 
 
 def suite_of(package):
@@ -37,10 +38,12 @@ def main(argv):
     summaries = []
     for seed in range(count):
         out = arguments.runs / label / f"seed{seed}"
-        summaries.append(train_once(out, suite, arguments.flags, seed)[1])
-        print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
+        summaries.append(train_once(out, suite, arguments.flags, seed, *(summaries[0] if summaries else ()))[1])
+        say(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()))
     for name in summaries[0]:
-        print(f"{name}: {plus_minus(*mean_and_ci95([summary[name] for summary in summaries]), '.4g')}")
+        values = [summary[name] for summary in summaries]
+        mean, middle = plus_minus(*mean_and_ci95(values), ".4g"), bracketed(*iqm_and_ci95(values), ".4g")
+        say(f"{name}: mean {mean}, interquartile mean {middle}")
 
 
 if __name__ == "__main__":

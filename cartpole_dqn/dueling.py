@@ -1,4 +1,4 @@
-"""T4's Dueling Double DQN: to `double`, a network with two heads (Wang, Schaul et al. 2016).
+"""T4's Dueling Double DQN: to `double`, a network with two heads (Wang et al. 2016).
 
     Q(s, a) = V(s) + A(s, a) - max_b A(s, b)
 

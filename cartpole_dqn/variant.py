@@ -27,10 +27,11 @@ LIMIT = 500  # steps of an episode of CartPole-v1: scores are out of this
 class CartPoleSettings(Settings):
     """Settings of CartPole."""
 
-    activation: str = option("relu", "of the hidden layers", choices=("relu", "elu", "tanh"))
+    activation: str = option("relu", "activation of the hidden layers", choices=("relu", "elu", "tanh"))
     dueling: str = option(
         "none",
-        "two heads, a state's value and its actions' advantages; from these is taken their greatest (T4) or their mean",
+        "give the network two heads, one for a state's value, one for its actions' advantages, from which it subtracts "
+        "the largest (max, as T4 does) or the mean",
         choices=("none", "max", "mean"),
     )
 

@@ -66,7 +66,7 @@ class FlightsConfig:
     """What a command that flies is told."""
 
     caves: int = option(100, "how many", low=1, high=100_000)
-    seed: int = option(0, "of the caves", low=0, high=LARGEST)
+    seed: int = option(0, "every random number of the caves comes from it", low=0, high=LARGEST)
 
     def __post_init__(self):
         check_limits(self)

@@ -38,6 +38,16 @@ class State(NamedTuple):
     ending: Any  # int32 [N], FLYING, or what was hit: CEILING, FLOOR or BLOCK
 
 
+class Packed(NamedTuple):
+    """What replay memory keeps of N states: all that can be seen, and nothing that the distance tells."""
+
+    rows: Any  # int8 [N, 4], these two as in `State`
+    ceiling: Any  # int8 [N, 51]
+    tops: Any  # int8 [N, 3], top rows of the blocks in view, from the left; NO_BLOCK where there are fewer
+    distance: Any  # int32 [N]
+    ending: Any  # int8 [N]
+
+
 @dataclass(frozen=True)
 class Cave:
     """A craft that rises while a button is held flies through a cave.
@@ -161,6 +171,37 @@ class Cave:
     def _shared(self, xp, top, row, height):
         """How many rows the pairs that start at `top` share with something `height` rows high that starts at `row`."""
         return xp.clip(xp.minimum(row + height, top + SHRINK) - xp.maximum(row, top), 0, SHRINK)
+
+    def pack(self, xp: Any, state: State) -> Packed:
+        """What `unpack` needs to have of N states what can be seen."""
+        first, number = self._blocks_in_view(xp, state.distance)
+        place = BLOCK_EVERY * number - first  # of their left columns, [N, 3]
+        tops = xp.take_along_axis(state.block, xp.clip(place, 0, PROFILE - 1), axis=1)
+        tops = xp.array(xp.where(place < PROFILE, tops, NO_BLOCK), dtype="int8")
+        return Packed(state.rows, state.ceiling, tops, state.distance, xp.array(state.ending, dtype="int8"))
+
+    def unpack(self, xp: Any, packed: Packed) -> State:
+        """The states that were packed, but for height and speed, which are 0: they cannot be seen."""
+        first, number = self._blocks_in_view(xp, packed.distance)
+        column = first + xp.arange(PROFILE, dtype="int32")[None]  # [N, 51]
+        gap = xp.clip(START_GAP - (column - NARROWS_AT) // NARROWS_EVERY, LEAST_GAP, START_GAP)
+        top = xp.take_along_axis(packed.tops, xp.clip(column // BLOCK_EVERY - number[:, :1], 0, 2), axis=1)
+        none = xp.zeros_like(packed.distance)
+        return State(
+            height=none,
+            speed=none,
+            rows=packed.rows,
+            ceiling=packed.ceiling,
+            floor=packed.ceiling + xp.array(gap, dtype="int8"),
+            block=xp.array(xp.where(column % BLOCK_EVERY < BLOCK_WIDTH, top, NO_BLOCK), dtype="int8"),
+            distance=packed.distance,
+            ending=xp.array(packed.ending, dtype="int32"),
+        )
+
+    def _blocks_in_view(self, xp, distance):
+        """The first column of the profiles, int32 [N, 1], and the numbers of the blocks that may be in them, [N, 3]."""
+        first = distance[:, None] + COLUMNS - PROFILE
+        return first, (first + BLOCK_EVERY - BLOCK_WIDTH) // BLOCK_EVERY + xp.arange(3, dtype="int32")[None]
 
     def screen(self, xp: Any, state: State) -> Any:
         """What is on the screen now: float32 [N, 48, 48]."""

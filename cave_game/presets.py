@@ -12,8 +12,8 @@ class CaveSettings(Settings):
     """Settings of CAVE."""
 
     time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
-    first_value: float = option(0.0, "what an untrained network says of every action: the bias of its output")
-    activation: str = option("relu", "of the dense layers", choices=("relu", "elu"))
+    first_value: float = option(0.0, "value that an untrained network gives to every action: the bias of its output")
+    activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
 
 
 # T3 says that CAVE took the network of its 16x16 catch-ball. The settings are taken from there too, quirks and all.

@@ -14,30 +14,36 @@ class PolicySettings:
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     iterations: int = option(200, "batches of episodes to learn from", low=1)
     num_envs: int = option(16, "episodes in a batch, played side by side", low=1, high=4096, was="games")
-    time_limit: int | None = option(None, "environment steps that end an episode (default: the task's own)", low=1)
+    time_limit: int | None = option(
+        None, "environment steps after which an episode is cut (default: the task's own)", low=1
+    )
     head: str = option(
         "softmax",
-        "what the policy puts out: each action's probability, or that of the first of two actions",
+        "what the policy puts out: the probability of each action, or of the first of two actions",
         choices=("softmax", "sigmoid"),
     )
     hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536, most=20)
-    activation: str = option("relu", "of the hidden layers", choices=("relu", "tanh"))
+    activation: str = option("relu", "activation of the hidden layers", choices=("relu", "tanh"))
     optimizer: str = option("nadam", "gradient descent rule", choices=OPTIMIZERS)
-    learning_rate: float = option(0.005, "step size at the start", low=0.0)
-    learning_rate_end: float = option(0.005, "step size in the end", low=0.0)
+    learning_rate: float = option(0.005, "step size of the optimizer at the start", low=0.0)
+    learning_rate_end: float = option(0.005, "step size at the end", low=0.0)
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
-    normalize: bool = option(True, "shift and scale the weights of a batch's actions to mean 0 and deviation 1")
-    baseline: bool = option(False, "learn what to expect, and judge an action by what it adds to that")
-    value_learning_rate: float = option(0.001, "step size of the baseline; it falls as the other does", low=0.0)
-    gae_lambda: float = option(
-        1.0, "with a baseline: 1 waits for the whole return, 0 trusts the next value", low=0.0, high=1.0
+    normalize: bool = option(True, "scale what the actions of a batch brought to mean 0 and standard deviation 1")
+    baseline: bool = option(False, "learn the value of each state too, and judge an action by what it adds to that")
+    value_learning_rate: float = option(
+        0.001, "step size of the baseline's optimizer; it falls as the other one does", low=0.0
     )
-    horizon: int = option(0, "environment steps after which training, not the task, cuts an episode, 0: never", low=0)
-    entropy: float = option(0.0, "reward for being undecided, per nat", low=0.0)
-    clip_gradient: float = option(0.0, "largest norm of a gradient, 0: no limit", low=0.0)
-    epochs: int = option(1, "passes over a batch", low=1, high=1000)
-    minibatch: int = option(0, "environment steps in one update, 0: the whole batch", low=0)
-    clip_ratio: float = option(0.0, "how far an action's probability may move in one batch, 0: no limit", low=0.0)
+    gae_lambda: float = option(
+        1.0, "with --baseline: 1 waits for the whole return, 0 trusts the value of the next state", low=0.0, high=1.0
+    )
+    horizon: int = option(
+        0, "environment steps after which training cuts an episode, though the task goes on; 0: never", low=0
+    )
+    entropy: float = option(0.0, "bonus for a policy that is undecided, per nat of entropy", low=0.0)
+    clip_gradient: float = option(0.0, "largest norm of a gradient; 0: no limit", low=0.0)
+    epochs: int = option(1, "times that a batch is learned from", low=1, high=1000)
+    minibatch: int = option(0, "environment steps in one update; 0: the whole batch", low=0)
+    clip_ratio: float = option(0.0, "how far an action's probability may move in one batch (PPO); 0: no limit", low=0.0)
 
     def __post_init__(self):
         check_limits(self)

@@ -9,9 +9,9 @@ import os
 import re
 import stat
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from shared.errors import UserError
 
@@ -125,7 +125,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     write_together({path: data})
 
 
-def write_together(contents: Mapping[str | Path, bytes]) -> None:
+def write_together(contents: Mapping[str | Path, bytes | Callable[[BinaryIO], Any]]) -> None:
     """Write several files; each appears whole or not at all.
 
     Every file is first written beside its place and forced to the disk; only when all of them are there are they
@@ -133,7 +133,8 @@ def write_together(contents: Mapping[str | Path, bytes]) -> None:
     file is left behind.
 
     Args:
-        contents: a dict from path to bytes. A link is followed, so that it stays a link. The folders must exist.
+        contents: a dict from path to bytes, or to what writes them into an open file where they are too many to be
+            held twice. A link is followed, so that it stays a link. The folders must exist.
 
     Raises `UserError` naming the path and the remedy when the disk or the permissions do not let it.
     """
@@ -199,7 +200,10 @@ def _refuse_special(path, place):
 def _write_through(path, data):
     """Write a new file and wait until the disk has it."""
     with open(path, "xb") as file:
-        file.write(data)
+        if callable(data):
+            data(file)
+        else:
+            file.write(data)
         file.flush()
         os.fsync(file.fileno())
 

@@ -171,6 +171,20 @@ def test_observation_is_the_last_four_screens_at_half_the_resolution():
     assert not flying.all()
 
 
+def test_what_is_packed_for_replay_memory_is_seen_as_it_was():
+    for number, state in enumerate([start(50), *hover(games=50, steps=700, seed=8)]):
+        if number % 10 < 5:  # blocks come, stand and go within 24 steps
+            found = GAME.unpack(np, GAME.pack(np, state))
+            for name in ("rows", "ceiling", "floor", "block", "distance", "ending"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(state, name))
+                assert getattr(found, name).dtype == getattr(state, name).dtype
+    packed = GAME.pack(ops, type(state)(*map(ops.convert_to_tensor, state)))
+    for ours, theirs in zip(GAME.pack(np, state), packed, strict=True):
+        np.testing.assert_array_equal(ours, ops.convert_to_numpy(theirs))
+    seen = GAME.observe(ops, GAME.unpack(ops, packed))
+    np.testing.assert_array_equal(GAME.observe(np, state), ops.convert_to_numpy(seen))
+
+
 def test_screen_shows_rock_craft_and_block():
     state = start()
     block = state.block.copy()

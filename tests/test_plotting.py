@@ -18,7 +18,7 @@ from shared.display import charts
 from shared.display.charts import Curve, Panel, bands, learning_curve, smoothed
 from shared.errors import UserError
 from shared.games.window import Window
-from shared.rollouts.intervals import interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
+from shared.rollouts.intervals import bracketed, interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
 
 
 @pytest.fixture
@@ -74,6 +74,10 @@ class TestFigures:
     def test_what_has_no_interval_is_written_without(self, ci95, text):
         assert plus_minus(12.34, ci95, ".1f") == text
 
+    def test_an_interval_in_brackets(self):
+        assert bracketed(12.34, 11.9, 12.84, ".1f") == "12.3 [11.9, 12.8]"
+        assert bracketed(*iqm_and_ci95([5.0]), ".1f") == "5.0"
+
     def test_the_band_covers_the_mean_in_95_percent_of_experiments(self):
         rng = np.random.default_rng(0)
         for seeds in (3, 5, 31, 60):
@@ -101,6 +105,13 @@ class TestFigures:
             drawn = curve("name", runs, "steps", "score", log_x=log_x)
             np.testing.assert_allclose([drawn.x[0], drawn.x[-1]], [20, 60])
             np.testing.assert_allclose(drawn.y, [drawn.x, 3 * drawn.x], rtol=1e-6)
+
+    @pytest.mark.parametrize("missing", ["steps", "score", "loss", None])
+    def test_a_run_without_an_update_or_a_column_is_named(self, missing):
+        row = {"steps": 1.0, "score": 2.0, "loss": 0.0 if missing is None else 1.0}
+        row.pop(missing, None)
+        with pytest.raises(UserError, match=r"^naive: a run's metrics\.csv has no score of an update"):
+            curve("naive", [[row]], "steps", "score")
 
 
 class TestLearningCurve:

@@ -6,6 +6,7 @@ from shared import files
 from shared.commands import affordable
 from shared.commands.parser import Parser, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
+from shared.errors import say
 from shared.options import LARGEST, check_limits, option
 from shared.runs.suite import Suite
 
@@ -18,7 +19,7 @@ class EvaluateSettings:
     """How many games an agent is scored by, and which."""
 
     episodes: int = option(FINAL_EPISODES, "random games, played side by side", low=1, high=10_000)
-    seed: int = option(EVALUATION_SEED_OFFSET, "of these games", low=0, high=LARGEST)
+    seed: int = option(EVALUATION_SEED_OFFSET, "every random number of these games comes from it", low=0, high=LARGEST)
 
     def __post_init__(self) -> None:
         check_limits(self)
@@ -26,7 +27,9 @@ class EvaluateSettings:
 
 def evaluate(argv: list[str], suite: Suite) -> int:
     """`python -m <package>.evaluate`; arguments as for `shared.commands.train.train`."""
-    parser = Parser(suite.command("evaluate"), "Play and score a trained agent; ± is the 95 % interval of a mean.")
+    parser = Parser(
+        suite.command("evaluate"), "Let a trained agent play, and score it; ± is the 95 % interval of a mean."
+    )
     add_weights_arguments(parser, suite)
     parser.add_settings(EvaluateSettings())
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -35,5 +38,9 @@ def evaluate(argv: list[str], suite: Suite) -> int:
     trained = load_trained(arguments, suite)
     affordable.refuse_scoring(trained.model, settings.episodes, "--episodes")
     result = trained.experiment.evaluate(trained.model, trained.settings, settings.episodes, settings.seed)
-    print(files.json_text(result) if arguments.json else f"{trained.weights}\n{trained.experiment.describe(result)}")
+    if arguments.json:
+        print(files.json_text(result))
+    else:
+        say(trained.weights)
+        print(trained.experiment.describe(result))
     return 0

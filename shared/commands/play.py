@@ -12,7 +12,7 @@ from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
 from shared.display.terminal import Screen
 from shared.display.views import any_stage
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.options import check_limits, option
 from shared.runs.suite import Suite
 
@@ -24,7 +24,7 @@ class PlaySettings:
     episodes: int = option(10, "games to play", low=1)
     fps: float | None = option(None, "frames per second (default: the game's own pace)", low=0.1, high=1000.0)
     time_limit: int | None = option(
-        None, "environment steps after which a game is cut (default: as the game has it)", low=1
+        None, "environment steps after which a game is cut (default: the game's own limit)", low=1
     )
     seed: int = option(0, "every random number of the games comes from it", low=0, high=2**31 - 1)
 
@@ -58,7 +58,7 @@ def play(argv: list[str], suite: Suite) -> int:
         parser.add_argument(
             "--sampled",
             action="store_true",
-            help="draw actions by their probability, as in training, not the likeliest",
+            help="draw actions by their probability, as in training, instead of the likeliest one",
         )
     add_recording_arguments(parser)
     arguments = parser.parse_args(argv)
@@ -78,7 +78,7 @@ def play(argv: list[str], suite: Suite) -> int:
 
     trained = load_trained(arguments, suite)
     experiment = trained.experiment
-    print(f"agent: {trained.weights}", flush=True)
+    say(f"agent: {trained.weights}")
     stage, env = experiment.stage() or any_stage(), experiment.env(trained.settings, **settings.env_options)
     sampled = getattr(arguments, "sampled", False)
     fps = settings.fps or stage.fps
@@ -90,9 +90,9 @@ def play(argv: list[str], suite: Suite) -> int:
 
     for path in paths:
         shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
-        print(f"recording {path}", flush=True)
+        say(f"recording {path}")
         played = record(path, shown, policy(), fps=fps, **options)
-        print(f"recorded: {path}")
+        say(f"recorded: {path}")
     if arguments.window and not paths:
         played = watch(env, policy(), experiment.title, every=stage.every, fps=fps, **options)
     elif not paths:

@@ -16,7 +16,7 @@ from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
 from shared.dqn.settings import step_size, what_stays
-from shared.errors import UserError, warn
+from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.options import flag
 from shared.runs.experiment import with_model
@@ -219,14 +219,15 @@ def _add_choices(parser, suite, experiment, engines):
         parser.add_argument(
             "--engine",
             choices=engines,
-            help=f"the whole loop as one program, or the loop to read (default: {experiment.engines[0]})",
+            help="compiled: the whole loop as one program; readable: the loop to read "
+            f"(default: {experiment.engines[0]})",
         )
     else:
         parser.set_defaults(engine=engines[0])
     parser.add_argument(
         "--keras",
         action="store_true",
-        help="also write model.keras, the whole network as keras.saving.load_model reads it",
+        help="also write model.keras, a file with the whole network that keras.saving.load_model reads",
     )
     parser.add_argument(
         "--from",
@@ -236,7 +237,7 @@ def _add_choices(parser, suite, experiment, engines):
         help="begin with these weights, an .h5 or .keras file, not with random ones",
     )
     parser.add_argument(
-        "--out", type=path_name, metavar="FOLDER", help="where the run goes (default: a new one in runs/)"
+        "--out", type=path_name, metavar="FOLDER", help="the run's folder (default: a new one in runs/)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
@@ -245,7 +246,7 @@ def _add_choices(parser, suite, experiment, engines):
         type=path_name,
         const=LATEST,
         metavar="FOLDER",
-        help="go on with an unfinished run: this one, or that in --out, or the latest; a finished one with more "
+        help="go on with an unfinished run: in FOLDER, else in --out, else the latest one; a finished one with more "
         "--episodes or --steps goes on from its weights, as a new run",
     )
 
@@ -323,18 +324,18 @@ def _train(run, trainer, request, suite, began):
             resume=resumed,
         )
     except training.Stopped as stopped:
-        print(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
+        say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
     if request.keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
     _finish(run, experiment, choice.settings, trainer, outcome)
     weights = run.path / experiment.weights_name
-    print(
+    say(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
         f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
-        f"everything is in {run.path}\n"
-        f"watch it: {command_line(suite.command('play'), '--weights', weights)}"
+        f"everything is in {run.path}"
     )
+    say(f"watch it: {command_line(suite.command('play'), '--weights', weights)}")
     return 0
 
 

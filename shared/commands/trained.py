@@ -30,7 +30,7 @@ def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
     names = list(suite.experiments)
     if suite.make is not None:
         parser.add_argument(
-            suite.flag, dest="experiment", metavar="|".join([*names, "ID"]), help=f"{meaning}; a Gymnasium id too"
+            suite.flag, dest="experiment", metavar="|".join([*names, "ID"]), help=f"{meaning}; or a Gymnasium id"
         )
     elif suite.has_choice:
         parser.add_argument(suite.flag, dest="experiment", choices=names, help=meaning)
@@ -45,8 +45,8 @@ def add_weights_arguments(parser: Parser, suite: Suite) -> None:
         "--model",
         type=path_name,
         metavar="FILE",
-        help="architecture that --weights are for, .yaml or .json, as saved here or by Keras; or a whole model in one "
-        ".keras or .h5 file (default: the network that the game's agents have)",
+        help="the network that --weights belong to, a .yaml or .json file written here or by Keras; or a whole model, "
+        "one .keras or .h5 file (default: the network that the game's agents have)",
     )
     parser.add_argument(
         "--weights",

@@ -124,7 +124,7 @@ class Engine:
         games, key = self.settings.num_envs, self.settings.seed
         game = self.game.reset(ops, self.first_draws(key))
         observation = self.game.observe(ops, game)
-        replay = memory.empty(self.settings.replay_capacity, self._stored(game, observation))
+        replay = memory.empty(self.settings.replay_capacity, self._stored(ops, game, observation))
         return TrainState(
             key=ops.convert_to_tensor(key, "int32"),
             steps=ops.convert_to_tensor(0, "int32"),
@@ -193,7 +193,8 @@ class Engine:
     def snapshot(self, state: TrainState) -> dict[str, np.ndarray]:
         """The whole of training as one value: a dict of NumPy arrays by name."""
         variables = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
-        return variables | {name: ops.convert_to_numpy(array) for name, array in _named_leaves("state", state)}
+        # Tensors do not change, so that a large replay memory is looked at and not copied.
+        return variables | {name: np.asarray(array) for name, array in _named_leaves("state", state)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> TrainState:
         """Go back to where `snapshot` was taken; returns the `TrainState`."""
@@ -296,7 +297,7 @@ class Engine:
             ended = ops.logical_or(ended, length >= settings.time_limit)
         no_more = terminated if settings.truncation == "bootstrap" else ended
         discount = settings.discount * (1.0 - ops.cast(no_more, "float32"))
-        before, after = self._stored(state.game, state.observation), self._stored(game, observation)
+        before, after = self._stored(ops, state.game, state.observation), self._stored(ops, game, observation)
         transitions = memory.Replay(before, action, reward, discount, after)
         replay = memory.extend(state.replay, state.steps, transitions, state.length, settings.n_step)
         replay = memory.add(replay, state.steps, transitions)
@@ -327,7 +328,7 @@ class Engine:
         drawn = self.sampler.sample(state.priorities, held, draws, state.time)
         batch, slots, weight = memory.sample(state.replay, state.steps, *drawn)
         if settings.replay_states:
-            batch = batch._replace(s_tm1=self.game.observe(ops, batch.s_tm1), s_t=self.game.observe(ops, batch.s_t))
+            batch = batch._replace(s_tm1=self._seen(batch.s_tm1), s_t=self._seen(batch.s_t))
         if self.learner.reduction == "mean":  # over the rows that count
             weight = weight / ops.cast(ops.minimum(state.steps, settings.batch_size), "float32")
         targets = self.learner.targets(batch)
@@ -350,16 +351,22 @@ class Engine:
             return linear(ops, first, 1.0, settings.episodes, time.episodes)
         return linear(ops, first, 1.0, settings.steps, time.steps)
 
-    def _stored(self, game, observation):
+    def _stored(self, xp, game, observation):
         """What replay memory holds of a step."""
-        return game if self.settings.replay_states else observation
+        if not self.settings.replay_states:
+            return observation
+        return self.game.pack(xp, game) if hasattr(self.game, "pack") else game
+
+    def _seen(self, stored):
+        """The observations of states from replay memory."""
+        return self.game.observe(ops, self.game.unpack(ops, stored) if hasattr(self.game, "unpack") else stored)
 
     # -- before anything is allocated ---------------------------------------------------------------------------
 
     def _refuse_what_cannot_fit(self):
         capacity = self.settings.replay_capacity
         state = self.game.reset(np, np.zeros((1, self.game.reset_draws), np.float32))
-        stored = self._stored(state, np.zeros((1, *self.game.observation_shape), np.float32))
+        stored = self._stored(np, state, np.zeros((1, *self.game.observation_shape), np.float32))
         needed = 2 * memory.size_in_bytes(capacity, stored)  # the call's input and output
         present = memory_bytes()
         if needed > present:

@@ -42,7 +42,7 @@ def replace_taken(q_tm1: Array, a_tm1: Array, target: Array) -> Array:
     """`q_tm1` with the taken action's value replaced by `target`: the y_true of a Keras loss, float32 [B, A].
 
     Untaken actions then have zero error. A loss that takes the mean over actions divides the taken action's error
-    by A, as the tutorials do.
+    by A, as T1 does.
     """
     taken = ops.one_hot(a_tm1, q_tm1.shape[-1], dtype="bool")  # [B, A]
     return ops.where(taken, target[:, None], q_tm1)

@@ -21,24 +21,29 @@ class Settings:
 
     episodes: int | None = option(
         1000,
-        "whole games to train for, counted from --learning-starts on where that is in steps, else all (none: --steps "
-        "end it)",
+        "games after which training ends; where --learning-starts is in steps, only the games after it count "
+        "(none: --steps ends it)",
         low=1,
         group=PLAYING,
     )
-    steps: int | None = option(None, "environment steps after which training ends, if not before", low=1, group=PLAYING)
+    steps: int | None = option(
+        None, "environment steps after which training ends, if it has not ended before", low=1, group=PLAYING
+    )
     num_envs: int = option(1, "games played side by side", low=1, high=65536, was="games", group=PLAYING)
     time_limit: int | None = option(None, "environment steps after which a game is cut", low=1, group=PLAYING)
 
     epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0, group=EXPLORING)
-    epsilon_end: float = option(0.1, "chance of a random action in the end", low=0.0, high=1.0, group=EXPLORING)
+    epsilon_end: float = option(0.1, "chance of a random action at the end", low=0.0, high=1.0, group=EXPLORING)
     epsilon_decay: int = option(
-        0, "time from the first to the last epsilon, in the unit of --epsilon-by", low=0, group=EXPLORING
+        0,
+        "time in which epsilon falls from its first to its last value, in the unit of --epsilon-by",
+        low=0,
+        group=EXPLORING,
     )
     epsilon_by: str = option(
         "steps",
-        "what epsilon falls with: environment steps, episodes, or (a quirk of T3) steps by decrements that grow with "
-        "the number of the episode",
+        "epsilon falls with environment steps, with episodes, or (a quirk of T3) with steps, by decrements that grow "
+        "with the number of the episode",
         choices=("steps", "episodes", "growing-steps"),
         group=EXPLORING,
     )
@@ -48,21 +53,25 @@ class Settings:
     )
     replay_states: bool = option(
         False,
-        "replay memory holds the game's states, to observe them when they are drawn: less memory, more work",
+        "store the game's states, and make observations of them when they are drawn: takes less memory, more time",
         group=REMEMBERING,
     )
     n_step: int = option(
-        1, "rewards in a target before the value of what comes then, n", low=1, high=1000, group=REMEMBERING
+        1, "rewards that a target adds up before it asks for a value, n", low=1, high=1000, group=REMEMBERING
     )
     prioritized: bool = option(
-        False, "surprising transitions are drawn more often: those whose value was far off", group=REMEMBERING
+        False, "draw a transition the more often the larger its error was (its priority)", group=REMEMBERING
     )
     priority_exponent: float = option(
-        0.6, "with --prioritized: how much more often, alpha; 0: all alike", low=0.0, high=1.0, group=REMEMBERING
+        0.6,
+        "with --prioritized: how much the error counts, alpha; 0: all are drawn alike",
+        low=0.0,
+        high=1.0,
+        group=REMEMBERING,
     )
     importance: float = option(
         0.4,
-        "with --prioritized: how much of the bias weights undo at first, beta; 1 in the end",
+        "with --prioritized: how far weights correct the bias of the draws, beta; it rises from here to 1",
         low=0.0,
         high=1.0,
         group=REMEMBERING,
@@ -70,69 +79,80 @@ class Settings:
     batch_size: int = option(32, "transitions in one update", low=1, group=REMEMBERING)
 
     learner: str = option(
-        "dqn", "what is learned: action values, or the distribution of the return", choices=LEARNERS, group=LEARNING
+        "dqn",
+        "what the network learns: action values (dqn), or the distribution of returns (quantile; categorical: C51)",
+        choices=LEARNERS,
+        group=LEARNING,
     )
-    atoms: int = option(51, "numbers that describe a distribution, N", low=2, high=1000, group=LEARNING)
-    lowest_return: float = option(-10.0, "of the categorical learner's distribution", group=LEARNING)
-    highest_return: float = option(10.0, "of the categorical learner's distribution", group=LEARNING)
+    atoms: int = option(51, "numbers that describe a distribution of returns, N", low=2, high=1000, group=LEARNING)
+    lowest_return: float = option(-10.0, "lowest return that the categorical learner can tell", group=LEARNING)
+    highest_return: float = option(10.0, "highest return that the categorical learner can tell", group=LEARNING)
     hidden: tuple[int, ...] = option(
         (100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20, group=LEARNING
     )
     optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS, group=LEARNING)
-    learning_rate: float = option(1e-3, "step size at the start", low=0.0, group=LEARNING)
-    learning_rate_end: float = option(0.0, "step size in the end, when it falls", low=0.0, group=LEARNING)
+    learning_rate: float = option(1e-3, "step size of the optimizer at the start", low=0.0, group=LEARNING)
+    learning_rate_end: float = option(0.0, "step size at the end, where it falls", low=0.0, group=LEARNING)
     learning_rate_decay: int = option(
-        0, "time from the first to the last step size, in the unit of --train-by, 0: no change", low=0, group=LEARNING
+        0, "time in which the step size falls, in the unit of --train-by; 0: it does not fall", low=0, group=LEARNING
     )
     learning_rate_by: str = option(
         "differences",
-        "the step size falls by equal differences, in a straight line, or by equal factors",
+        "the step size falls by equal differences (in a straight line) or by equal factors",
         choices=("differences", "factors"),
         group=LEARNING,
     )
     loss: str = option(
         "mse",
-        "squared error, the mean over all actions or of the taken one alone, or Huber's, summed",
+        "squared error, as a mean over all actions (mse) or of the taken one alone; or Huber's loss, summed",
         choices=LOSSES,
         group=LEARNING,
     )
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0, group=LEARNING)
     train_by: str = option(
         "steps",
-        "the unit of the next three: environment steps, or episodes (T4: one update at the end of an episode)",
+        "unit of the next three: environment steps, or episodes (T4 makes one update when an episode ends)",
         choices=("steps", "episodes"),
         group=LEARNING,
     )
     learning_starts: int = option(0, "time before the first update", low=0, group=LEARNING)
     train_every: int = option(1, "time from one update to the next", low=1, group=LEARNING)
-    target_sync: int = option(0, "time between updates of the target network, 0: none is kept", low=0, group=LEARNING)
-    target_tau: float = option(
-        1.0, "share of the online weights taken over at each of them", low=0.0, high=1.0, group=LEARNING
+    target_sync: int = option(
+        0, "time from one sync of the target network to the next; 0: there is no target network", low=0, group=LEARNING
     )
-    double: bool = option(False, "Double DQN: the target network values an action that it did not pick", group=LEARNING)
+    target_tau: float = option(
+        1.0,
+        "how far a sync moves the target network towards the online one; 1: it becomes a copy",
+        low=0.0,
+        high=1.0,
+        group=LEARNING,
+    )
+    double: bool = option(
+        False, "Double DQN: the online network picks the next action, the target network values it", group=LEARNING
+    )
 
     truncation: str = option(
         "bootstrap",
-        "after a cut by the time limit the world goes on, or (a quirk of T3 and T5) has ended",
+        "where the time limit cuts an episode, the world goes on, or (a quirk of T3 and T5) has ended",
         choices=("bootstrap", "terminal"),
         group=QUIRKS,
     )
-    final_update: bool = option(False, "one update more when an episode ends (a quirk of T3)", group=QUIRKS)
+    final_update: bool = option(False, "make one more update when an episode ends (a quirk of T3)", group=QUIRKS)
     first_target: str = option(
         "copied",
-        "the first target network is a copy of the online one, or (a quirk of T3) is the same until the first sync",
+        "until the first sync the target network is a copy of the online one, or (a quirk of T3) that one itself",
         choices=("copied", "shared"),
         group=QUIRKS,
     )
     double_rule: str = option(
         "published",
-        "the online network picks that action, or (a quirk of T3) it is the one taken the step before",
+        "with --double: the next action is the online network's, or (a quirk of T3) the one taken the step before",
         choices=("published", "tutorial"),
         group=QUIRKS,
     )
     restore_best: bool = option(
         False,
-        "training ends with the weights that played its best episode (a quirk of T4), not with the last ones",
+        "end with the weights that played the best episode (a quirk of T4), not with the last ones",
         group=QUIRKS,
     )
 

@@ -4,6 +4,9 @@ A game is a frozen dataclass without any changing state of its own. Its methods 
 `keras.ops`, and arrays whose leading axis counts games played side by side (N). Chance never comes from inside:
 each method that needs it takes `draws`, uniform numbers in [0, 1). The same draws give the same game everywhere.
 `python -m shared.games.check module:Class` finds what a new game gets wrong.
+
+Where replay memory holds states (`--replay-states`) and they are large, a game may also have `pack(xp, state)`, what
+is to be kept of them, and `unpack(xp, packed)`, states that look the same to `observe`; see `cave_game/game.py`.
 """
 
 from typing import Any, Protocol

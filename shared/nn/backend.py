@@ -65,7 +65,7 @@ def descend(
 
 
 def uniform(key: Array, counter: Array, count: int) -> Array:
-    """`count` float32 numbers in [0, 1), a pure function of two integers (Philox, Salmon et al. 2011).
+    """`count` float32 numbers in [0, 1), a pure function of two integers (Philox; Salmon et al. 2011).
 
     The same `key` and `counter`, neither negative, give the same numbers inside a compiled program and outside, so a
     run can be cut anywhere and go on with the very numbers it would have had. (XLA and TensorFlow's own kernel give

@@ -42,6 +42,15 @@ def plus_minus(mean: float, ci95: float | None, spec: str) -> str:
     return f"{mean:{spec}}{interval}"
 
 
+def bracketed(middle: float, low: float, high: float, spec: str) -> str:
+    """An interquartile mean and its interval as text: "12.3 [11.9, 12.8]", or "12.3" where there is no interval.
+
+    `spec` is how to write the numbers, as of `format`: ".1f".
+    """
+    interval = f" [{low:{spec}}, {high:{spec}}]" if math.isfinite(low) else ""
+    return f"{middle:{spec}}{interval}"
+
+
 def interquartile_mean(values: ArrayLike) -> np.ndarray | np.floating:
     """The mean of the middle half: over the last axis, without its lowest and its highest quarter.
 

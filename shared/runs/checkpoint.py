@@ -6,6 +6,7 @@ that verifies is the one to go on from.
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import re
@@ -43,15 +44,19 @@ def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: M
     """
     folder = Path(run_path) / FOLDER
     place, beside = folder / f"{number:012d}", folder / BESIDE
-    buffer = io.BytesIO()
     columns: dict[str, Any] = dict(arrays)
-    np.savez(buffer, **columns)
-    data = buffer.getvalue()
+    written: dict[str, Any] = {}
+
+    def write(file):
+        with _Measured(file) as measured:
+            np.savez(measured, **columns)
+            written.update(size=measured.size, sha256=measured.sha256.hexdigest())
+
     try:
         _remove_one(beside)
         beside.mkdir(parents=True)
-        files.write_bytes(beside / ARRAYS, data)
-        files.write_json(beside / MANIFEST, {"size": len(data), "sha256": files.sha256(data), **facts})
+        files.write_together({beside / ARRAYS: write})
+        files.write_json(beside / MANIFEST, {**written, **facts})
         _remove_one(place)  # a resumed run has come by here again
         os.replace(beside, place)
         files.sync_directory(folder)
@@ -59,6 +64,21 @@ def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: M
             _remove_one(old)
     except OSError as error:
         raise files.user_error(folder, error) from None
+
+
+class _Measured(io.RawIOBase):
+    """A file that is only added to, with its size in bytes and its SHA-256 so far."""
+
+    def __init__(self, file):
+        self._file, self.size, self.sha256 = file, 0, hashlib.sha256()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.sha256.update(data)
+        self.size += self._file.write(data)
+        return len(data)
 
 
 def load(
@@ -119,8 +139,11 @@ def _read(place, like):
     with zipfile.ZipFile(io.BytesIO(data)) as members:
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.infolist()):
             raise ValueError("its arrays are compressed")  # they could be of any size
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        arrays = dict(stored)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = {name: np.asarray(array) for name, array in stored.items()}  # a member may be no array
+    except Exception as error:  # of whatever kind NumPy's parsers of headers raise
+        raise ValueError(f"its arrays cannot be read: {error}") from None
     for name, wanted in (like or {}).items():
         if name not in arrays:
             raise ValueError(f"{name} is missing")

@@ -1,4 +1,4 @@
-"""C51 (Bellemare, Dabney and Munos 2017): to `dqn`, the whole distribution of the return, as chances of fixed values.
+"""C51 (Bellemare et al. 2017): to `dqn`, the whole distribution of the return, as chances of fixed values.
 
 For every action the network puts out the chances of N returns z_i, evenly spaced from the least to the greatest
 possible. An action's value is Σ z_i p_i. The target is the best next action's distribution, shrunk by the discount and

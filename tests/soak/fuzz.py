@@ -1,32 +1,38 @@
-"""Spoiled model files of every kind: each must load or be refused in one line, soon, with nothing changed.
+"""Spoiled files of every kind: each must load or be refused in one line, soon, with nothing changed.
 
-`fuzz(count, seed)` spoils so many; `tests/test_fuzz.py` runs a quick part.
+Model files are loaded; a run with a spoiled config or checkpoint is gone on with.
 """
 
+import contextlib
 import copy
 import dataclasses
 import io
 import json
-import sys
+import shutil
 import tempfile
 import time
 import unittest.mock
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import hdf5_many
 import keras
 import numpy as np
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent))  # also where this is not run by pytest
-import hdf5_many
-
-from shared import legacy, storage
-from shared.errors import UserError
+from shared import files, legacy, storage
+from shared.commands import train
+from shared.errors import UserError, one_line
 from shared.model_files import hdf5, safe_yaml
+from shared.runs import checkpoint
+from shared.runs.folder import CONFIG, METRICS
 
-DATA = Path(__file__).parent / "data"
+from . import kill
+
+DATA = Path(__file__).parents[1] / "data"
+RUN = "run"
 SLOW = 15.0  # seconds, on a busy machine
 # What may stand where something else should.
 STRANGE = (
@@ -53,21 +59,26 @@ class Report:
         return "\n".join([*lines, f"slowest: {self.slowest:.1f} s", f"faults: {len(self.faults)}", *self.faults])
 
 
-def fuzz(count: int, seed: int) -> Report:
-    """Spoil `count` model files, a kind after the other, and load them.
+def fuzz(count: int, seed: int, say: Callable[[str], None] = lambda text: None) -> Report:
+    """Spoil `count` files, a kind after the other, and use them.
 
     The same `seed` gives the same files. A fault in the report names the kind and the number with which
-    `spoiled(originals, kind, number, seed)` makes that file again.
+    `spoiled(originals, kind, number, seed)` makes that file again. `say` is given the report now and then.
     """
     report = Report()
     with tempfile.TemporaryDirectory() as folder, hdf5_many.Parser(cpu_seconds=1) as parser:
         model = network()
-        originals = originals_in(Path(folder), model)
+        originals = originals_in(Path(folder), model) | run_files_in(Path(folder) / RUN)
         kinds = list(originals)
-        with unittest.mock.patch.object(hdf5, "parse", parser.parse):
+        with (
+            unittest.mock.patch.object(hdf5, "parse", parser.parse),
+            unittest.mock.patch.object(train, "_finish"),  # it reads none of these files, and takes most of the time
+        ):
             for number in range(count):
                 kind = kinds[number % len(kinds)]
                 _try(report, model, kind, spoiled(originals, kind, number, seed), Path(folder), number)
+                if number % 500 == 499:
+                    say(str(report))
     return report
 
 
@@ -103,15 +114,32 @@ def originals_in(folder: Path, model: keras.Model) -> dict[str, bytes]:
     }
 
 
+def run_files_in(folder: Path) -> dict[str, bytes]:
+    """The files of a training that was killed when it was over, by what they are; the run is left in the folder."""
+    ended, _ = kill.Warm()(folder, ["--out", str(folder)], at=0, phase="end")
+    assert not ended
+    return {
+        "config of a run": (folder / CONFIG).read_bytes(),
+        "metrics of a run": (folder / METRICS).read_bytes(),
+        "manifest of a checkpoint": (_newest(folder) / checkpoint.MANIFEST).read_bytes(),
+        "arrays of a checkpoint": (_newest(folder) / checkpoint.ARRAYS).read_bytes(),
+    }
+
+
+def _newest(folder):
+    """The folder of the newest checkpoint."""
+    return max(path for path in (folder / checkpoint.FOLDER).iterdir() if path.name.isdecimal())
+
+
 def spoiled(originals: dict[str, bytes], kind: str, number: int, seed: int) -> bytes:
     """One spoiled file."""
     rng = np.random.default_rng([seed, number])
     data = originals[kind]
-    if kind == "archive" and rng.random() < 0.7:
+    if kind in ("archive", "arrays of a checkpoint") and rng.random() < 0.7:
         return _spoiled_archive(data, rng)
     if kind == "JSON in a text":
         return json.dumps(_spoiled_text(json.loads(data).encode(), rng).decode("utf-8", "replace")).encode()
-    if kind in ("our YAML", "Keras 1 YAML", "Keras JSON"):
+    if kind in ("our YAML", "Keras 1 YAML", "Keras JSON", "config of a run", "manifest of a checkpoint"):
         return _spoiled_text(data, rng)
     return _spoiled_bytes(data, rng)
 
@@ -193,7 +221,11 @@ def _spoiled_archive(data, rng):
 def _try(report, model, kind, data, folder, number):
     """Load one spoiled file the way that files of its kind are loaded, and note what comes of it."""
     path = folder / "spoiled"
-    path.write_bytes(data)
+    if path.is_dir():
+        shutil.rmtree(path)
+    if not kind.endswith(("of a run", "of a checkpoint")):
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
     began = time.monotonic()
     try:
         if kind.startswith("weights"):
@@ -202,6 +234,8 @@ def _try(report, model, kind, data, folder, number):
             legacy.open_model(path, folder / "keras_1.h5")
         elif kind == "our YAML":
             storage.load_model(path, folder / "dqn_model_weights.hdf5")
+        elif kind.endswith(("of a run", "of a checkpoint")):
+            _go_on(kind, data, folder / RUN, path)
         elif kind == "archive":
             (storage.load_model if number % 2 else legacy.open_model)(path)
         else:
@@ -210,7 +244,8 @@ def _try(report, model, kind, data, folder, number):
     except UserError as error:
         report.refused[kind] += 1
         message = str(error)
-        if not message.startswith(str(folder)) or "\n" in message or not message.isprintable() or len(message) > 1000:
+        named = str(folder) in message
+        if not named or "\n" in message or not one_line(message).isprintable() or len(message) > 1000:
             report.faults.append(f"{kind}, file {number}: the message {message!r:.300}")
     except Exception as error:
         report.faults.append(f"{kind}, file {number}: {type(error).__name__}: {error!s:.300}")
@@ -218,6 +253,32 @@ def _try(report, model, kind, data, folder, number):
     report.slowest = max(report.slowest, seconds)
     if seconds > SLOW:
         report.faults.append(f"{kind}, file {number}: took {seconds:.1f} s")
+
+
+def _go_on(kind, data, original, folder):
+    """Go on with a run one of whose files is spoiled; where that is refused, everything must be as it was."""
+    folder.unlink(missing_ok=True)
+    shutil.copytree(original, folder)
+    place = {"config of a run": folder / CONFIG, "metrics of a run": folder / METRICS}.get(kind)
+    if place is None:
+        manifest = _newest(folder) / checkpoint.MANIFEST
+        place = manifest if kind.startswith("manifest") else _newest(folder) / checkpoint.ARRAYS
+        if place != manifest:  # as its maker would have it: what it says of the arrays is right
+            facts = {"size": len(data), "sha256": files.sha256(data)}
+            manifest.write_text(json.dumps(json.loads(manifest.read_text()) | facts))
+    place.write_bytes(data)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
+            train.train(["--resume", str(folder)], kill.WARM)
+    except UserError:
+        if any(path.read_bytes() != held for path, held in before.items()):
+            raise AssertionError("refused, and yet changed") from None
+        raise
+    finally:
+        if not told.getvalue().replace("\n", "").isprintable():
+            raise AssertionError(f"printed {told.getvalue()!r:.300}")
 
 
 def _load_weights(model, path):

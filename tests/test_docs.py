@@ -1,0 +1,118 @@
+"""The pages: what they link to, name and cite is there."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS]
+OURS = "catch_dqn|cave_game|cartpole_dqn|lunar_pg|tabular_rl|shared|benchmarks|tests"
+LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def text_of(page):
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def links(page):
+    """Text, file and heading of each link to another place in the repository, or in the page."""
+    for text, target in LINK.findall(text_of(page)):
+        if not target.startswith(("https://", "http://")):
+            path, _, heading = target.partition("#")
+            yield text, (page.parent / path).resolve() if path else page, heading
+
+
+def headings(page):
+    """What a link's `#...` can name in a page, as GitHub makes it of the headings."""
+    titles = re.findall(r"^#+ (.*)", text_of(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@cache
+def names_in(path):
+    """What a file defines or imports: `name`, and for classes `Class.name`."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        found |= set(names_of(node))
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{name}" for inner in node.body for name in names_of(inner)}
+    return found
+
+
+def names_of(node):
+    """The names that a statement binds."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [leaf.id for target in targets if target for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
+
+
+def has(dotted):
+    """Whether `package.module` or `package.module.name` is there."""
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        place, rest = ROOT.joinpath(*parts[:count]), ".".join(parts[count:])
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return not rest or rest in names_in(path)
+    return False
+
+
+@pages
+def test_links_lead_somewhere(page):
+    for text, path, heading in links(page):
+        assert path.exists(), f"[{text}]: there is no {path}"
+        assert not heading or heading in headings(path), f"[{text}]: {path.name} has no heading #{heading}"
+
+
+@pages
+def test_a_name_leads_to_the_file_that_defines_it(page):
+    for text, path, _ in links(page):
+        name = re.fullmatch(r"`([^`]+)`", text)
+        if name and path.suffix == ".py":
+            named = name[1]
+            at_home = str(path).endswith(named) if named.endswith(".py") else named in names_in(path)
+            assert at_home, f"`{named}` is not in {path.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda page: page.name)
+def test_files_and_names_in_the_text_are_there(page):
+    for span in re.findall(r"`([^`]+)`", text_of(page)):
+        if path := re.fullmatch(rf"(?:{OURS})/[\w/]+(?:\.\w+|/)", span):
+            assert (ROOT / path[0]).exists(), f"there is no {span}"
+        elif name := re.match(rf"(?:{OURS})(?:\.\w+)+", span):
+            assert has(name[0]), f"there is no {name[0]}"
+
+
+def test_the_tables_of_the_tutorials_name_what_is_there():
+    tables = [line for line in text_of(ROOT / "docs/tutorials.md").splitlines() if "](../" in line]
+    assert len(tables) > 50
+    assert has("shared.dqn.agent.Agent.replay")
+    assert not has("shared.dqn.agent.Agent.reply")
+    assert not has("shared.dqn.agents")
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_each_page_leads_to_all_others(page):
+    assert {ROOT / "README.md", *DOCS} - {page} <= {path for _, path, _ in links(page)}
+
+
+def test_papers_that_are_cited_are_listed():
+    cited = re.compile(r"((?:van )?[A-Z]\w+(?:,? (?:[A-Z]\w+|and|et al\.))*) \(?((?:19|20)\d\d)\b")
+    code = [path for package in OURS.split("|") if package != "tests" for path in (ROOT / package).rglob("*.py")]
+    listed = text_of(ROOT / "docs/tutorials.md").partition("## Papers")[2]
+    papers = set()
+    for path in {*code, *DOCS} - {ROOT / "docs/tutorials.md"}:
+        papers |= set(cited.findall(" ".join(text_of(path).split())))
+    assert len(papers) > 20
+    for names, year in sorted(papers):
+        assert f"| {names} {year} |" in listed, f"{names} {year} is not among the papers of docs/tutorials.md"
