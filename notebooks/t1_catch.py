@@ -158,7 +158,8 @@ play_games(game, Agent(game), GAMES)
 # %%
 import keras
 
-play_games(game, agent := Agent(game, optimizer=keras.optimizers.Adam(2e-3)), GAMES)
+agent = Agent(game, optimizer=keras.optimizers.Adam(2e-3))
+play_games(game, agent, GAMES)
 
 # %% [markdown]
 # The optimizer makes the whole difference here. The reward comes once in nine steps, and plain
@@ -167,9 +168,8 @@ play_games(game, agent := Agent(game, optimizer=keras.optimizers.Adam(2e-3)), GA
 # Another loss, Huber's in place of the squared error:
 
 # %%
-play_games(
-    game, Agent(game, optimizer=keras.optimizers.Adam(2e-3), loss=keras.losses.Huber()), GAMES
-)
+other = Agent(game, optimizer=keras.optimizers.Adam(2e-3), loss=keras.losses.Huber())
+play_games(game, other, GAMES)
 
 # %% [markdown]
 # Another network, with a convolution. (Any Keras model will do that takes 100 numbers and gives

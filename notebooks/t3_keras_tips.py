@@ -29,9 +29,7 @@
 # before it: [T2](t2_why_it_fails.ipynb). The next one: [T4](t4_chapter_18.ipynb).
 
 # %% tags=["parameters"]
-EPOCHS = (
-    1600  # games of each training that compares optimizers; about 600 of them fill the memory
-)
+EPOCHS = 1000  # games of each of three trainings, counted from when the memory is full
 MEMORY = 5000  # steps that are remembered; learning begins when it is full
 CAVE_STEPS = 300  # of CAVE to watch
 
@@ -66,7 +64,7 @@ def player(model):
 
 agent = pretrained(catch_dqn, "ball16")
 env = gymnasium.make("catch_dqn/CatchBall16-v0", render_mode="rgb_array", max_episode_steps=150)
-animated(env, player(agent), episodes=1, fps=15, seed=0, every=4)
+animated(env, player(agent), episodes=1, fps=15, seed=0, every=2)
 
 # %% [markdown]
 # The screen is what the network sees: 1 where the bar is, 0.5 where a ball is.
@@ -100,22 +98,35 @@ print("network", network(x).numpy())
 print("copy   ", copied(x).numpy())
 
 # %% [markdown]
-# In Keras 3 the copy has weights of its own, and they are new random ones. So it is no copy of
-# what was learned.
-#
-# In Keras 1 it was the other way round: the copy *shared* the weights of the network. It
-# followed each update, and there was no target network at all until the first real copy. Two
-# names for one network behave like this:
+# The same values. Now change the network. Does the copy follow?
+
+# %%
+network.layers[0].kernel.assign(network.layers[0].kernel + 1)
+print("network", network(x).numpy())
+print("copy   ", copied(x).numpy())
+
+# %% [markdown]
+# In Keras 3 it does not follow: the copy has weights of its own. In Keras 1 the copy *shared*
+# the weights of the network. It followed each update, so there was no target network at all
+# until the first real copy. Two names for one network behave like this:
 
 # %%
 then = network
 network.layers[0].kernel.assign(network.layers[0].kernel + 1)
-print("network       ", network(x).numpy())
+print("network        ", network(x).numpy())
 print("copy in Keras 1", then(x).numpy())
 
 # %% [markdown]
-# `keras.models.clone_model` makes the layers anew, with new weights. `clone_model` of this
-# project copies the weights, too.
+# `keras.models.clone_model` is something else. It makes the layers anew, and their weights are
+# new random ones. What was learned is not in it.
+
+# %%
+print("network", network(x).numpy())
+print("clone  ", keras.models.clone_model(network)(x).numpy())
+
+# %% [markdown]
+# `clone_model` of this project copies the weights as well (and, where a model is compiled, its
+# optimizer).
 
 # %%
 from shared.nn.copies import clone_model
@@ -142,12 +153,9 @@ print("clone  ", cloned(x).numpy())
 from shared.nn.losses import clipped_huber
 
 errors = np.linspace(-3, 3, 121, dtype=np.float32)
+clipped = clipped_huber(errors[:, None], np.zeros((121, 1))).numpy()
 plt.plot(errors, errors**2 / 2, "--", label="half the squared error")
-plt.plot(
-    errors,
-    clipped_huber(errors[:, None], np.zeros((121, 1), np.float32)).numpy(),
-    label="clipped",
-)
+plt.plot(errors, clipped, label="clipped")
 plt.xlabel("error")
 plt.legend()
 plt.show()
@@ -193,9 +201,7 @@ masked_clipped_huber(q, action, target).numpy().sum()
 # %%
 from shared.nn.loss_inside import OutputAsLoss, with_loss_inside
 
-identity = keras.Sequential(
-    [keras.Input((3,)), keras.layers.Identity()]
-)  # so that its values are q
+identity = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])  # its values: q
 inside = with_loss_inside(identity)
 inputs = {"state": q, "action": action, "y_true": target}
 inside.predict_on_batch(inputs)["loss"].sum()
@@ -290,23 +296,19 @@ graves = with_graves.fit()
 print("without random actions:", with_graves.evaluate())
 
 # %%
-with_larger_steps = experiment(
-    "catch_dqn", "ball8", optimizer="rmsprop", learning_rate=0.0025, **sizes
-)
+steps = {"learning_rate": 0.0025}
+with_larger_steps = experiment("catch_dqn", "ball8", optimizer="rmsprop", **steps, **sizes)
 larger = with_larger_steps.fit()
 print("without random actions:", with_larger_steps.evaluate())
 
 # %%
+curves = {"RMSProp": rmsprop, "Graves": graves, "RMSProp, ten times the step": larger}
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(6, 5), sharex=True)
-for name, history in {
-    "RMSProp": rmsprop,
-    "Graves": graves,
-    "RMSProp, ten times the step": larger,
-}.items():
+for name, history in curves.items():
     learning = history["loss"] > 0
     upper.plot(history["episodes"], history["score"], label=name)
     lower.plot(history["episodes"][learning], history["loss"][learning], linewidth=0.8)
-upper.set_ylabel("balls caught, last 100 games")
+upper.set_ylabel("score")
 lower.set(ylabel="loss", xlabel="epoch", yscale="log")
 upper.legend()
 plt.show()
@@ -326,10 +328,8 @@ plt.show()
 from shared.dqn.formulas import td_target
 
 reward, discount = np.array([0.0], np.float32), np.array([0.9], np.float32)
-by_network, by_target = (
-    np.array([[1.0, 3.0, 2.0]], np.float32),
-    np.array([[0.5, 1.0, 4.0]], np.float32),
-)
+by_network = np.array([[1.0, 3.0, 2.0]], np.float32)
+by_target = np.array([[0.5, 1.0, 4.0]], np.float32)
 taken = np.array([0])
 print("DQN:       ", td_target(reward, discount, by_target).numpy())
 print("Double DQN:", td_target(reward, discount, by_target, by_network.argmax(axis=1)).numpy())
@@ -383,7 +383,7 @@ old.summary()
 
 # %%
 small = gymnasium.make("catch_dqn/CatchBall8-v0", render_mode="rgb_array", max_episode_steps=50)
-animated(small, player(old), episodes=1, fps=8, seed=0, every=4)
+animated(small, player(old), episodes=1, fps=8, seed=0, every=2)
 
 # %% [markdown]
 # With files of your own: `open_model("dqn_model.yaml", "dqn_model_weights.hdf5")`, or in the
@@ -400,7 +400,7 @@ import cave_game
 
 pilot = pretrained(cave_game, "cave")
 cave = gymnasium.make("cave_game/Cave-v0", render_mode="rgb_array", max_episode_steps=CAVE_STEPS)
-animated(cave, player(pilot), episodes=1, fps=25, seed=2, every=3)
+animated(cave, player(pilot), episodes=1, fps=25, seed=2, every=2)
 
 # %% [markdown]
 # It sees the last four screens, each one downsampled to 24x24:
@@ -410,8 +410,8 @@ screens, _ = cave.reset(seed=2)
 for _ in range(60):
     screens, *_ = cave.step(player(pilot)(screens))
 figure, panels = plt.subplots(1, 4, figsize=(8, 2))
-for panel, number in zip(panels, range(4), strict=True):
-    panel.imshow(screens[..., number], cmap="gray")
+for number, panel in enumerate(panels):
+    panel.imshow(screens[..., number], cmap="gray", vmin=0, vmax=1)
     panel.axis("off")
 plt.show()
 
