@@ -69,8 +69,8 @@ def test_a_run_leaves_what_it_promises(engine, more, catch, capsys):
     assert "of 80 starts" in shown
     assert "watch it: python -m catch_dqn.play --weights run/game_weights.h5" in shown
     assert {path.name for path in Path("run").iterdir()} == {
-        "config.json", "metrics.csv", "episodes.csv", "curve.png", "game_weights.h5", "model.yaml", "summary.json", ".lock",
-        *(["model.keras"] if more else []),
+        "config.json", "metrics.csv", "episodes.csv", "curve.png", "game_weights.h5", "model.yaml", "summary.json",
+        ".lock", *(["model.keras"] if more else []),
     }  # fmt: skip
     if more:
         model = keras.saving.load_model("run/model.keras")
