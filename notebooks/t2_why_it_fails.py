@@ -263,6 +263,8 @@ summary(scores)
 # %% [markdown]
 # Both lines come to 1, wherever the pole is. This is the whole trouble in one picture: what the
 # agent learned is right, and it is of no use. More episodes would only make the lines flatter.
+# (The score is higher than before because random pushes keep the pole up for longer than pushes
+# to one side.)
 #
 # **The next state.** Now the target is the reward, plus 0.95 times the value of the best action
 # in the next state. After a fall there is no next state, and the target is the reward alone.
@@ -301,7 +303,8 @@ plot_values(network, "the next state, exploring, and a memory")
 summary(scores)
 
 # %% [markdown]
-# Now the lines cross near the upright pole. And the scores rise:
+# Now the lines cross: which action is better depends on how the pole leans. And the scores
+# rise:
 
 # %%
 plt.plot(scores)
