@@ -154,9 +154,10 @@ class Parser(argparse.ArgumentParser):
 def _help(field, default):
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
     text = field.metadata["help"].replace("%", "%%")
-    if isinstance(default, bool) or (default is None and "default:" in text):
+    if default is None and "default:" in text:
         return text
-    return f"{text} (default: {'none' if default is None else shown})"
+    names = {None: "none", True: "on", False: "off"}
+    return f"{text} (default: {names[default] if default is None or isinstance(default, bool) else shown})"
 
 
 def settings_from(arguments: argparse.Namespace, settings_class: type[SettingsT]) -> SettingsT:
