@@ -7,7 +7,6 @@ actions and nothing else, in turn and in one process, so that a drift of the mac
 and draws the learning curves. All of it takes three quarters of an hour on two cores.
 """
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -103,8 +102,9 @@ def seeds(runs, pictures):
 def row(what, folders):
     """One line of the table: means over seeds of each run's 100 fresh episodes."""
     from shared.rollouts.intervals import mean_and_ci95, plus_minus
+    from shared.runs.folder import Run
 
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in folders]
+    summaries = [Run(folder).read_summary("sampled_mean_score", "final_training_score") for folder in folders]
 
     def over_seeds(values):
         return plus_minus(*mean_and_ci95(values), ".1f")

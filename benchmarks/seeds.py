@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.measuring import Seeds
 from shared.commands.comparison import train_once
 from shared.commands.parser import Parser, command, path_name, settings_from, whole_number
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.rollouts.intervals import bracketed, iqm_and_ci95, mean_and_ci95, plus_minus
 
 
@@ -38,12 +38,12 @@ def main(argv):
     summaries = []
     for seed in range(count):
         out = arguments.runs / label / f"seed{seed}"
-        summaries.append(train_once(out, suite, arguments.flags, seed)[1])
-        print(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()), flush=True)
+        summaries.append(train_once(out, suite, arguments.flags, seed, *(summaries[0] if summaries else ()))[1])
+        say(f"seed {seed}: " + "  ".join(f"{k} {v:.4g}" for k, v in summaries[-1].items()))
     for name in summaries[0]:
         values = [summary[name] for summary in summaries]
         mean, middle = plus_minus(*mean_and_ci95(values), ".4g"), bracketed(*iqm_and_ci95(values), ".4g")
-        print(f"{name}: mean {mean}, interquartile mean {middle}")
+        say(f"{name}: mean {mean}, interquartile mean {middle}")
 
 
 if __name__ == "__main__":

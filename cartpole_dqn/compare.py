@@ -15,10 +15,12 @@ from cartpole_dqn.variant import LIMIT, PUBLISHED_LIMIT
 from shared.commands import comparison
 from shared.commands.parser import Parser, command, path_name, settings_from
 from shared.display.charts import Panel, bands
+from shared.errors import say
 from shared.options import check_limits, option
 from shared.rollouts.intervals import bracketed, iqm_and_ci95
 
 NAMES = tuple(variant.name for variant in LESSONS)
+PUBLISHED_SCORE = f"mean_score_{PUBLISHED_LIMIT}"
 ROW = "{:<14} {:<9} {:<26} {:<26} {:>10} {:>8}"
 
 
@@ -53,7 +55,10 @@ def main(argv: list[str]) -> int:
     for name in config.variants:
         preset = config.preset if config.preset in SUITE.find(name).presets else "tutorial"
         flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
-        trained = [comparison.train_once(folder / f"seed{seed}", SUITE, flags, seed) for seed in range(config.seeds)]
+        trained = [
+            comparison.train_once(folder / f"seed{seed}", SUITE, flags, seed, PUBLISHED_SCORE)
+            for seed in range(config.seeds)
+        ]
         metrics, summaries = zip(*trained, strict=True)
         curves.append(comparison.curve(name, metrics, "steps", "score", log_x=True))
         print(ROW.format(name, preset, *row(summaries)), flush=True)
@@ -63,14 +68,14 @@ def main(argv: list[str]) -> int:
         "steps the mean, of the seconds of training the median."
     )
     bands(arguments.out, curves, "environment steps", Panel("score", "score in training, last 100"), log_x=True)
-    print(f"drawn: {arguments.out}")
+    say(f"drawn: {arguments.out}")
     return 0
 
 
 def row(summaries: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
     """The four figures of a variant as text."""
     scores = []
-    for key in (f"mean_score_{PUBLISHED_LIMIT}", "mean_score"):
+    for key in (PUBLISHED_SCORE, "mean_score"):
         scores.append(bracketed(*iqm_and_ci95([summary[key] for summary in summaries]), ".1f"))
     steps, seconds = ([summary[key] for summary in summaries] for key in ("steps", "seconds"))
     return (*scores, f"{np.mean(steps):,.0f}", f"{np.median(seconds):.1f}")

@@ -7,7 +7,7 @@ what it is worth, the noise of the two does not add up.
 """
 
 from cartpole_dqn.fixed_targets import FIXED_TARGETS
-from cartpole_dqn.variant import vary
+from cartpole_dqn.variant import lesson, vary
 
 DOUBLE = vary(
     FIXED_TARGETS,
@@ -16,3 +16,7 @@ DOUBLE = vary(
     tutorial={"double": True},
     tuned={"double": True},
 )
+
+
+if __name__ == "__main__":
+    lesson(DOUBLE)

@@ -12,7 +12,7 @@ outcome of what was done a few steps before) and with step sizes that fall to no
 not settle by itself.
 """
 
-from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, Variant
+from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, Variant, lesson
 
 TUTORIAL = CartPoleSettings(
     episodes=600,
@@ -62,3 +62,7 @@ DQN = Variant(
     presets={"tutorial": TUTORIAL, "tuned": TUNED},
     unit="episodes",
 )
+
+
+if __name__ == "__main__":
+    lesson(DQN)

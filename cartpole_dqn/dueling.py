@@ -8,7 +8,7 @@ mean, as the paper does in its experiments (eq. 9): it changes less from update 
 """
 
 from cartpole_dqn.double import DOUBLE
-from cartpole_dqn.variant import vary
+from cartpole_dqn.variant import lesson, vary
 
 DUELING = vary(
     DOUBLE,
@@ -17,3 +17,7 @@ DUELING = vary(
     tutorial={"dueling": "max", "learning_rate": 0.005},
     tuned={"dueling": "mean"},
 )
+
+
+if __name__ == "__main__":
+    lesson(DUELING)

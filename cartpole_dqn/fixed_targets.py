@@ -7,7 +7,7 @@ moves what the next one aims at. (T4 shows soft updates as an alternative: `--ta
 """
 
 from cartpole_dqn.dqn import DQN
-from cartpole_dqn.variant import vary
+from cartpole_dqn.variant import lesson, vary
 
 FIXED_TARGETS = vary(
     DQN,
@@ -16,3 +16,7 @@ FIXED_TARGETS = vary(
     tutorial={"target_sync": 50},
     tuned={"target_sync": 500},
 )
+
+
+if __name__ == "__main__":
+    lesson(FIXED_TARGETS)

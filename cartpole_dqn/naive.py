@@ -13,7 +13,7 @@ As settings of a DQN: a discount of 0 leaves the reward as the target; a memory 
 error between `max_a Q(s)` and the reward is that of the action taken.
 """
 
-from cartpole_dqn.variant import CartPoleSettings, Variant
+from cartpole_dqn.variant import CartPoleSettings, Variant, lesson
 
 TUTORIAL = CartPoleSettings(
     episodes=500,  # T2 runs for ever
@@ -41,3 +41,7 @@ NAIVE = NaiveVariant(
     presets={"tutorial": TUTORIAL},
     unit="episodes",
 )
+
+
+if __name__ == "__main__":
+    lesson(NAIVE)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
-from cartpole_dqn.variant import PUBLISHED_LIMIT
+from cartpole_dqn.variant import PUBLISHED_LIMIT, lesson
 from shared.dqn.settings import Settings
 from shared.late import late
 
@@ -109,3 +109,7 @@ NEURAL = NeuralVariant(
     },
     unit="episodes",
 )
+
+
+if __name__ == "__main__":
+    lesson(NEURAL)

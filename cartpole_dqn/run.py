@@ -7,6 +7,7 @@ from shared.commands.parser import Parser, command
 from shared.commands.play import PlaySettings
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import Policy, check_recording, record
+from shared.errors import say
 from shared.late import late
 
 greedy = late("shared.rollouts.greedy")
@@ -23,11 +24,11 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     check_recording(arguments.out)
     trained = load_trained(arguments, SUITE)
-    print(f"agent: {trained.weights}", flush=True)
+    say(f"agent: {trained.weights}")
     seed = arguments.seed
     env = trained.experiment.env(trained.settings, render_mode="rgb_array")
     (episode,) = record(arguments.out, env, told(greedy.greedy_policy(trained.model)), episodes=1, fps=PACE, seed=seed)
-    print(f"{episode.length} steps; recorded: {arguments.out}")
+    say(f"{episode.length} steps; recorded: {arguments.out}")
     return 0
 
 

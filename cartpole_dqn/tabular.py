@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cartpole_dqn.agent import ONE_AT_A_TIME, AgentVariant, best_of
-from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings
+from cartpole_dqn.variant import PUBLISHED_LIMIT, CartPoleSettings, lesson
 from shared.dqn.settings import Settings
 from shared.late import late
 
@@ -123,3 +123,7 @@ TABULAR = TabularVariant(
     },
     unit="episodes",
 )
+
+
+if __name__ == "__main__":
+    lesson(TABULAR)

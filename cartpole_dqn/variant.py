@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
 
 from cartpole_dqn.physics import CartPole
+from shared.commands.parser import command
 from shared.dqn.settings import Settings
 from shared.errors import UserError
 from shared.late import late
@@ -93,3 +94,12 @@ def vary(variant: Variant, name: str, title: str, *, tutorial: Mapping[str, Any]
     changes = {"tutorial": tutorial, "tuned": tuned}
     presets = {key: dataclasses.replace(preset, **changes[key]) for key, preset in variant.presets.items()}
     return dataclasses.replace(variant, name=name, title=title, presets=presets)
+
+
+def lesson(variant: Variant) -> NoReturn:
+    """What a variant's file says when it is run as a program: how to train what it describes."""
+
+    def main(argv: list[str]) -> NoReturn:
+        raise UserError(f"a file to read; to train it: python -m cartpole_dqn.train --variant {variant.name}")
+
+    command(main, f"python -m cartpole_dqn.{variant.name.replace('-', '_')}")

@@ -15,8 +15,8 @@ from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import WIN_RATE, Experiment
 from shared.runs.suite import Suite
 
-convolutions, networks = late("catch_dqn.networks"), late("shared.nn.networks")
-greedy, stage = late("shared.rollouts.greedy"), late("catch_dqn.stage")
+networks, stage = late("catch_dqn.networks"), late("catch_dqn.stage")
+greedy = late("shared.rollouts.greedy")
 
 
 class CatchExperiment(Experiment):
@@ -32,8 +32,8 @@ class CatchExperiment(Experiment):
         return gymnasium.make("catch_dqn/Catch-v0", starts=settings.starts, **options)
 
     def network(self, settings: CatchSettings, outputs: int) -> Any:
-        """T1's network: dense layers over the 100 cells."""
-        return networks.dense(Catch.observation_shape, outputs, settings.hidden, settings.seed)
+        """T1's network, dense layers over the 100 cells, or convolutions."""
+        return networks.network("dense", Catch.observation_shape, outputs, settings)
 
     figure = WIN_RATE
 
@@ -80,8 +80,8 @@ class CatchBallExperiment(Experiment):
 
     def network(self, settings: CatchSettings, outputs: int) -> Any:
         """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
-        build = networks.dense if self.size == 8 else convolutions.convolutional
-        return build(self.game(settings).observation_shape, outputs, settings.hidden, settings.seed)
+        tutorial = "dense" if self.size == 8 else "convolutional"
+        return networks.network(tutorial, self.game(settings).observation_shape, outputs, settings)
 
     def stage(self) -> Any:
         """The screen, and the arrow keys."""

@@ -1,13 +1,26 @@
-"""The Q-network of Catch-ball on 16x16, as a plain Keras model."""
+"""The Q-networks of the falling-ball games, as plain Keras models."""
+
+import math
 
 import keras
+
+from catch_dqn.presets import CatchSettings
+from shared.nn.networks import dense
+
+
+def network(tutorial: str, observation_shape: tuple[int, ...], outputs: int, settings: CatchSettings) -> keras.Model:
+    """The network that the settings name; `tutorial` says which one the tutorial has for the game."""
+    chosen = tutorial if settings.network == "tutorial" else settings.network
+    build = {"dense": dense, "convolutional": convolutional}[chosen]
+    return build(observation_shape, outputs, settings.hidden, settings.seed)
 
 
 def convolutional(observation_shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...], seed: int) -> keras.Model:
     """Three convolutions before the dense layers: T3's network for 16x16 at `hidden=(128,)`.
 
     16 filters of 4x4 at stride 2, then twice 32 filters of 2x2; `same` padding and relu. Arguments and result as for
-    `shared.nn.networks.dense`; the convolutions take the seeds after the dense layers'.
+    `shared.nn.networks.dense`; the convolutions take the seeds after the dense layers'. Cells that are observed in a
+    row, as T1's, are laid out as the square that they are.
     """
     seeds = iter(range(seed + len(hidden) + 1, seed + len(hidden) + 4))
 
@@ -25,6 +38,7 @@ def convolutional(observation_shape: tuple[int, ...], outputs: int, hidden: tupl
         )
         for i, n in enumerate(units)
     ]
-    return keras.Sequential(
-        [keras.Input(observation_shape), *features, keras.layers.Flatten(), *denses], name="q_network"
-    )
+    side = math.isqrt(observation_shape[0])
+    square = [keras.layers.Reshape((side, side, 1))] if len(observation_shape) == 1 else []
+    layers = [*square, *features, keras.layers.Flatten(), *denses]
+    return keras.Sequential([keras.Input(observation_shape), *layers], name="q_network")

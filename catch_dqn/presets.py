@@ -3,7 +3,7 @@
 import dataclasses
 
 from catch_dqn.ball_game import TIME_LIMIT
-from shared.dqn.settings import Settings
+from shared.dqn.settings import LEARNING, Settings
 from shared.options import option
 
 
@@ -13,6 +13,12 @@ class CatchSettings(Settings):
 
     starts: str = option(
         "tutorial", "starting positions: as in the tutorial, or all there are", choices=("tutorial", "all")
+    )
+    network: str = option(
+        "tutorial",
+        "what is trained: the tutorial's network for the game, dense layers, or three convolutions before them",
+        choices=("tutorial", "dense", "convolutional"),
+        group=LEARNING,
     )
 
 

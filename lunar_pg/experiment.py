@@ -17,6 +17,7 @@ from shared.names import OPTIMIZERS
 from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
+from shared.runs.own import is_registered, make_env
 from shared.runs.suite import Suite
 from shared.runs.trainer import Trainer
 
@@ -132,10 +133,7 @@ def any_task(env_id: str) -> PolicyExperiment:
     Raises:
         UserError: if there is no such environment, or none with a vector to observe and discrete actions.
     """
-    try:
-        env = gymnasium.make(env_id)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise UserError(f"--env {env_id}: {error}; give lunar, cartpole or the id of an environment") from error
+    env = make_env(env_id, "give lunar, cartpole or the id of an environment")
     vector = isinstance(env.observation_space, gymnasium.spaces.Box) and len(env.observation_space.shape) == 1
     if not vector or type(env.action_space) is not gymnasium.spaces.Discrete or env.action_space.start != 0:
         raise UserError(
@@ -151,11 +149,6 @@ def any_task(env_id: str) -> PolicyExperiment:
         },
         env_id=env_id,
     )
-
-
-def is_registered(env_id: str) -> bool:
-    """Whether Gymnasium knows an id already: for one with a `:` it would import what stands before that."""
-    return ":" not in env_id and env_id in gymnasium.registry
 
 
 EXPERIMENTS = {

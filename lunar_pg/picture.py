@@ -9,7 +9,7 @@ from lunar_pg.experiment import SUITE
 from shared.commands.parser import Parser, command
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.charts import Shares, shares
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.late import late
 
 policies = late("lunar_pg.policies")
@@ -52,7 +52,8 @@ def main(argv: list[str]) -> int:
             f"--env {trained.experiment.name}: only {' and '.join(SCENES)} have a picture; choose one of them"
         )
     draw(arguments.out, trained.model, trained.experiment.name)
-    print(f"{trained.weights}\ndrawn: {arguments.out}")
+    say(trained.weights)
+    say(f"drawn: {arguments.out}")
     return 0
 
 

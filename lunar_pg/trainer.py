@@ -62,8 +62,8 @@ class Trainer:
         limit = self.collector.envs[0].spec.max_episode_steps
         self.capacity = settings.num_envs * limit  # one size for all iterations: one compilation
         self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
-        self.optimizer = _built(optimizer(settings.learning_rate), policy)
-        self.value_optimizer: Any = _built(optimizer(settings.value_learning_rate), value) if value else None
+        self.optimizer = _built(optimizer(float(settings.learning_rate)), policy)
+        self.value_optimizer: Any = _built(optimizer(float(settings.value_learning_rate)), value) if value else None
         self.last: dict[str, float] = {}  # figures of the last iteration
         self._learn = compiled(self._updates)
         self._values = compiled(self._expected)

@@ -1,10 +1,11 @@
-"""The one error that a person is meant to read, what a command does with it, and warnings."""
+"""The one error that a person is meant to read, what a command does with it, and what it says beside that."""
 
 import sys
 import unicodedata
 from pathlib import Path
 
 INTERRUPTED, TERMINATED, HUNG_UP = 130, 143, 129  # exit status after SIGINT, SIGTERM and SIGHUP, as shells count them
+BEGINNING, END = 1200, 300  # characters of a message that are told where it is longer
 
 
 class UserError(Exception):
@@ -12,11 +13,20 @@ class UserError(Exception):
 
     The message is one line that names the culprit (a file, a flag) and the remedy. Library code raises it;
     `shared.commands.parser.command` prints it on stderr and exits with status 2. What it quotes may come from a
-    stranger's file, so it is made `printable` here, for every way that a message takes.
+    stranger's file, so it is made `printable` here, for every way that a message takes, and cut in the middle where it
+    is longer than anybody reads.
     """
 
     def __init__(self, message: object) -> None:
-        super().__init__(printable(str(message)))
+        text = str(message)
+        if len(text) > BEGINNING + END:
+            text = f"{text[:BEGINNING]} ... {text[-END:]}"
+        super().__init__(printable(text))
+
+
+def say(line: object) -> None:
+    """Tell a person a line on stdout, at once, that may quote a path or another text of any origin."""
+    print(printable(str(line)).replace("\n", "\\n"), flush=True)
 
 
 def warn(message: str) -> None:

@@ -30,8 +30,8 @@ from shared import storage
 from shared.commands.program import SMALL_GAME
 from shared.display import charts, notebook, playback, views
 from shared.display.terminal import Screen
-from shared.dqn.settings import Settings
-from shared.errors import UserError
+from shared.dqn.settings import Settings, what_stays
+from shared.errors import UserError, warn
 from shared.machine import in_notebook
 from shared.options import refuse_unknown
 from shared.runs import training
@@ -236,8 +236,10 @@ def experiment(
         if given is not None and given not in there:
             raise UserError(f"{given}: {learned.name} has only {', '.join(there)}; give one of these")
     settings = learned.presets[preset] if preset else learned.first_settings
-    chosen = engine or learned.engines[0]
-    return Agent(learned, _changed(settings, changes), chosen, model, learned.largest_reward)
+    chosen = _changed(settings, changes)
+    if told := what_stays(settings, chosen):
+        warn(told)
+    return Agent(learned, chosen, engine or learned.engines[0], model, learned.largest_reward)
 
 
 def _changed(settings, changes):

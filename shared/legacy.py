@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.commands.parser import Parser, command, path_name
+from shared.errors import say
 from shared.late import late
 
 loading, saving = late("shared.model_files.loading"), late("shared.model_files.saving")
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     saving.refuse_existing(arguments.folder)
     model = loading.load_legacy_model(arguments.architecture, arguments.weights)
     written = saving.save_model(model, arguments.folder)
-    print(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {', '.join(dict.fromkeys(map(str, written)))}")
+    say(f"{model.input_shape[1:]} -> {model.output_shape[1:]}: {', '.join(dict.fromkeys(map(str, written)))}")
     return 0
 
 

@@ -7,7 +7,7 @@ instance is made.
 import dataclasses
 import difflib
 import functools
-import math
+import sys
 import types
 import typing
 from collections.abc import Collection
@@ -111,7 +111,7 @@ def _check_value(field, kind, value):
         raise UserError(f"{flag(field.name)} {value!r:.60}: out of range; give {KINDS[kind]}")
     if not numeric:
         return
-    if not -math.inf < value < math.inf:  # nor NaN
+    if not -sys.float_info.max <= value <= sys.float_info.max:  # nor NaN
         raise UserError(f"{where}: out of range; give a finite number")
     largest = LARGEST if high is None and kind is int else high
     too_low, too_high = low is not None and value < low, largest is not None and value > largest
@@ -157,6 +157,6 @@ def _from_json(value_type, value):
     kind, several, _ = value_type
     if several and isinstance(value, list):
         return tuple(_from_json((kind, False, False), item) for item in value)
-    if kind is float and type(value) is int and abs(value) < LARGEST:
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     return value

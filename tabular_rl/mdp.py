@@ -12,6 +12,7 @@ import numpy as np
 
 from shared import files
 from shared.commands.parser import Parser, command, settings_from
+from shared.errors import say
 from shared.options import check_limits, option
 
 # PROBABILITIES[state][action] are the chances of the next states 0, 1, 2; None: the action does not exist there.
@@ -163,7 +164,7 @@ def main(argv: list[str]) -> int:
     print("best actions:", learned.q.argmax(axis=1))
 
     draw(arguments.figure, iterated, learned, iterate_q_values(rounds=TRUE_ROUNDS).q[0, 0])
-    print(f"how they got there: {arguments.figure}")
+    say(f"how they got there: {arguments.figure}")
     return 0
 
 

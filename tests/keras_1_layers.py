@@ -46,13 +46,13 @@ def each_step(name, class_name, **config):
     return layer("TimeDistributed", name, layer=inner)
 
 
-def lstm(name, units, consume_less, stateful=False):
+def lstm(name, units, consume_less, stateful=False, sequences=False):
     """As Keras 1.2.1 wrote it in `drqn_model.yaml` of 2017."""
     training = {"init": "glorot_uniform", "inner_init": "orthogonal", "forget_bias_init": "one"}
     training |= dict.fromkeys(("W_regularizer", "U_regularizer", "b_regularizer"))
     training |= {"dropout_W": 0.0, "dropout_U": 0.0, "input_dim": np.int64(12), "input_length": None}
     loop = {"consume_less": consume_less, "stateful": stateful}
-    loop |= dict.fromkeys(("go_backwards", "unroll", "return_sequences"), False)
+    loop |= {"go_backwards": False, "unroll": False, "return_sequences": sequences}
     return layer("LSTM", name, output_dim=units, activation="relu", inner_activation="hard_sigmoid", **training, **loop)
 
 

@@ -363,7 +363,7 @@ def test_run_prints_each_step_and_records(capsys):
 def test_compare_trains_each_variant_once_and_draws(monkeypatch, capsys):
     made = []
 
-    def train_once(out, suite, flags, seed):
+    def train_once(out, suite, flags, seed, *figures):
         made.append((str(out), suite.package, flags, seed))
         metrics = [{"steps": 100 * i, "episodes": i, "score": i * (seed + 1), "loss": 1.0} for i in range(1, 20)]
         return metrics, {

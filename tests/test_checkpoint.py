@@ -121,7 +121,16 @@ def broken_header():
     return npz(**ARRAYS).replace(b"'fortran_order'", b"(fortran_order'")
 
 
+def stray_member():
+    """A member with the name of an array that is none."""
+    data = io.BytesIO(npz(steps=ARRAYS["steps"]))
+    with zipfile.ZipFile(data, "a") as members:
+        members.writestr("a/b", b"no array")
+    return data.getvalue()
+
+
 FOREIGN = {
+    "a stray member": stray_member(),
     "a broken header": broken_header(),
     "another shape": npz(**ARRAYS | {"a/b": np.zeros(6, np.float32)}),
     "another type": npz(**ARRAYS | {"a/b": np.zeros(5)}),

@@ -70,7 +70,7 @@ def test_bad_training_arguments_are_named_with_the_remedy(arguments, complaint, 
 
 
 CONFIGS = {
-    '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game; use the commands of that package",
+    '{"experiment": "cave_game", "game": "cave"}': "a run of cave_game, not of catch_dqn; use the commands of that one",
     '{"experiment": "catch_dqn", "game": "catch"}': "preset is missing",
     '["catch"]': "not of a run",
     "{": "cannot be read",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.errors import UserError, printable
+from shared.errors import BEGINNING, END, UserError, printable, say
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,15 @@ from shared.errors import UserError, printable
 def test_what_a_terminal_would_obey_is_written_out(text, shown):
     assert printable(text) == shown
     assert str(UserError(f"file: {text}")) == f"file: {shown}"
+
+
+def test_a_path_in_what_is_said_stays_one_line_and_does_nothing_to_a_terminal(capsys):
+    say("agent: runs/\x1b]0;pwned\a/a\nwon 99 of 99")
+    assert capsys.readouterr().out == "agent: runs/\\x1b]0;pwned\\x07/a\\nwon 99 of 99\n"
+
+
+def test_a_message_that_quotes_a_megabyte_keeps_its_beginning_and_its_end():
+    told = str(UserError(f"file: unknown entry {'k' * 1_000_000}; remove it"))
+    assert len(told) < BEGINNING + END + 10
+    assert told.startswith("file: unknown entry kkk")
+    assert told.endswith("kkk; remove it")

@@ -7,10 +7,12 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from pseudo_terminal import PseudoTerminal
 
 from lunar_pg import evaluate, picture, play, train
 from lunar_pg.experiment import EXPERIMENTS
 from lunar_pg.policies import NumpyPolicy
+from lunar_pg.stage import STAGE
 from lunar_pg.trainer import Trainer
 from shared import storage
 from shared.display import playback
@@ -42,6 +44,8 @@ def test_a_run_leaves_what_it_promises(run):
     assert names >= {"config.json", "metrics.csv", "curve.png", "policy.weights.h5", "model.yaml", "summary.json"}
     rows = Run(run).read_metrics()
     assert rows[-1]["episodes"] == 16
+    last = (run / "episodes.csv").read_text().splitlines()[-1].split(",")
+    assert last[:2] == ["16", f"{rows[-1]['steps']:.0f}"]
     assert rows[-1]["steps"] <= 16 * 40
     assert 0 < rows[-1]["entropy"] < np.log(2) + 1e-6
     summary = json.loads((run / "summary.json").read_text())
@@ -213,3 +217,24 @@ def test_the_agents_that_come_with_the_project(task, solved, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)  # where there are no runs
     assert evaluate.main(["--env", task, "--episodes", "20", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["mean_score"] > solved
+
+
+@pytest.mark.parametrize(("key", "place", "sign"), [("KEY_LEFT", 2, -1), ("KEY_RIGHT", 2, 1), ("KEY_UP", 3, 1)])
+def test_a_person_flies_the_way_of_the_arrow(key, place, sign):
+    """Speed to the right is number 2 of an observation, speed upwards number 3."""
+    env, speeds = EXPERIMENTS["lunar"].env(EXPERIMENTS["lunar"].first_settings), []
+    for keys in ([], [key]):
+        person, observation = STAGE.keyboard(), env.reset(seed=5)[0]
+        for _ in range(10):
+            person.keys = keys
+            observation = env.step(person(observation))[0]
+        speeds.append(observation[place])
+    assert sign * (speeds[1] - speeds[0]) > 0.05
+
+
+def test_a_person_lands_in_the_terminal():
+    with PseudoTerminal("-m", "lunar_pg.play", "--human", "--episodes", "1", "--seed", "3", "--fps", "100") as terminal:
+        terminal.read_until("return 0")
+        terminal.read_until("arrows or h/k/l start and fire the engines, q quits")
+        terminal.type("k")  # until then it stands still
+        terminal.read_until("returns: -")

@@ -340,6 +340,7 @@ CONV = k1.convolution("conv", 3, 2)
 LSTM = k1.lstm("lstm", 3, "cpu")
 POOL = k1.layer("AveragePooling2D", "pool", pool_size=(2, 2), border_mode="valid", dim_ordering="tf")
 STEPS = [k1.each_step(f"each_{i}", "Flatten") for i in range(11)]
+LOOPS = [k1.lstm(f"loop_{i}", 3, "cpu", sequences=True) for i in range(9)]
 WIDE = k1.layer("ZeroPadding2D", "edge", padding=(1000, 1000))
 
 
@@ -353,6 +354,7 @@ WIDE = k1.layer("ZeroPadding2D", "edge", padding=(1000, 1000))
         ((4,), [normalise(epsilon=-1)], "norm: epsilon -1: must be a number from 0 to 1"),
         ((4,), [LSTM], r"lstm: LSTM does not fit its input \(4,\)"),
         ((2, 3, 4), [LSTM], r"lstm: LSTM does not fit its input \(2, 3, 4\)"),
+        ((5, 4), LOOPS, "loop_8: more than 8 LSTMs"),
         ((5000, 4), [LSTM], "lstm: 5,000 time steps are more than 128"),
         ((5, 4), [k1.lstm("lstm", 1 << 20, "cpu")], "lstm: more than 67,108,864 weights"),
         ((5, 4), [k1.lstm("lstm", 1e300, "cpu")], "lstm: units 1e.300: must be a whole number"),

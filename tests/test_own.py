@@ -21,7 +21,7 @@ from shared.errors import UserError
 from shared.games.env import GameEnv
 from shared.learn import DQN, experiment
 from shared.rollouts import env_state
-from shared.runs.own import ANY_ENV, any_env
+from shared.runs.own import ANY_ENV, any_env, is_registered
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -341,3 +341,16 @@ def test_what_cannot_be_trained_is_said_in_one_line(words, complaint):
 
     with pytest.raises(UserError, match=re.escape(complaint)):
         main(words)
+
+
+@pytest.mark.parametrize("env_id", ["", ":", "a:b:c", "a/b/c", "nobody:Task-v0", "CartPole-v99"])
+def test_what_is_no_id_of_an_environment_is_named(env_id):
+    with pytest.raises(UserError, match=f"^--env {env_id}: .*; give the id of an environment such as Acrobot-v1$"):
+        any_env(env_id)
+    assert not is_registered(env_id)
+
+
+@pytest.mark.parametrize("rate", [1, 10**30])
+def test_a_step_size_may_be_a_whole_number(rate):
+    settings = dataclasses.replace(ANY_ENV, learning_rate=rate, learning_rate_decay=0)
+    assert float(any_env("CartPole-v1").optimizer(settings).learning_rate) == pytest.approx(rate)

@@ -106,6 +106,13 @@ class TestFigures:
             np.testing.assert_allclose([drawn.x[0], drawn.x[-1]], [20, 60])
             np.testing.assert_allclose(drawn.y, [drawn.x, 3 * drawn.x], rtol=1e-6)
 
+    @pytest.mark.parametrize("missing", ["steps", "score", "loss", None])
+    def test_a_run_without_an_update_or_a_column_is_named(self, missing):
+        row = {"steps": 1.0, "score": 2.0, "loss": 0.0 if missing is None else 1.0}
+        row.pop(missing, None)
+        with pytest.raises(UserError, match=r"^naive: a run's metrics\.csv has no score of an update"):
+            curve("naive", [[row]], "steps", "score")
+
 
 class TestLearningCurve:
     def test_default_panels_show_win_rate_and_loss(self, figures, tmp_path):

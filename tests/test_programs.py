@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
+import cartpole_dqn.experiment
 from shared.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("benchmarks", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
 # Started by other modules, with no person at the other end.
 CHILDREN = {"benchmarks.peer_child", "shared.model_files.hdf5_child"}
+LESSONS = {f"cartpole_dqn.{lesson.name.replace('-', '_')}": lesson.name for lesson in cartpole_dqn.experiment.LESSONS}
 
 
 def programs():
     """The names of the modules that do something when they are run."""
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and name not in CHILDREN:
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and name not in CHILDREN | LESSONS.keys():
             yield name
 
 
@@ -62,7 +64,27 @@ def test_every_command_that_is_written_about_is_a_program():
 
 def test_tensorflow_says_nothing_once_this_project_is_imported():
     """What Keras' own import says cannot be taken back; after that there is silence, also at the first compilation."""
-    code = "import keras, os; os.write(2, b'OURS\\n'); from shared.nn.backend import compiled; import catch_dqn.tutorial as t;"
-    code += "t.Agent(t.Game()).choose_action(); t.Agent(t.Game(), explore=0).choose_action()"
+    code = "import keras, os; os.write(2, b'OURS\\n'); from catch_dqn import Game, Agent; "
+    code += "Agent(Game(), explore=0).choose_action()"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.partition("OURS\n")[2] == ""
+
+
+def run(name, *arguments):
+    return subprocess.run([sys.executable, "-m", name, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_lesson_that_is_run_says_how_it_is_trained():
+    ended = run("cartpole_dqn.fixed_targets", "--episodes", "5")
+    told = "a file to read; to train it: python -m cartpole_dqn.train --variant fixed-targets"
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"python -m cartpole_dqn.fixed_targets: {told}\n"
+    for name, variant in LESSONS.items():
+        end = (ROOT / name.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8").splitlines()[-2:]
+        assert end == ['if __name__ == "__main__":', f"    lesson({variant.upper().replace('-', '_')})"]
+
+
+def test_a_program_that_is_only_started_by_another_says_so():
+    ended = run("shared.model_files.hdf5_child")
+    assert ended.returncode == 1
+    assert ended.stderr == "started by shared.model_files.hdf5 when weights are loaded; by itself it does nothing\n"

@@ -1,6 +1,9 @@
-"""What holds whatever is drawn: the games on both sides, replay memory against a plain list, and schedules."""
+"""What holds whatever is drawn: the games on both sides, replay memory against a plain list, schedules, flags."""
 
+import dataclasses
 import functools
+import itertools
+import json
 
 import gymnasium
 import numpy as np
@@ -14,13 +17,18 @@ import catch_dqn  # noqa: F401  registers its environments
 import cave_game  # noqa: F401
 from cartpole_dqn.physics import CartPole
 from catch_dqn.ball_game import CatchBall
+from catch_dqn.experiment import SUITE as CATCH
 from catch_dqn.game import Catch
 from cave_game.game import Cave
+from shared.commands.train import _requested
 from shared.dqn import replay
 from shared.dqn.clock import START
 from shared.dqn.priorities import Uniform
 from shared.dqn.schedules import linear
+from shared.dqn.settings import Settings
+from shared.errors import UserError, one_line
 from shared.nn.backend import compiled
+from shared.options import flag, from_json, value_types
 
 examples = functools.partial(settings, derandomize=True, deadline=None)  # the same ones every time
 
@@ -205,3 +213,46 @@ def test_schedules_go_from_start_to_end_and_never_back_or_beyond(start, end, dur
     assert min(start, end) - 1e-6 <= min(values) <= max(values) <= max(start, end) + 1e-6
     for time, value in zip(sorted(times)[:2], values, strict=False):
         assert float(linear(ops, start, end, duration, time)) == close(value)
+
+
+# -- the command line -----------------------------------------------------------------------------------------------
+
+WHOLE = st.sampled_from([-1, 0, 1, 2, 3, 4, 7, 8, 100, 1000, 65536, 2**20, 2**31 - 1, 2**31, 10**20])
+REAL = st.one_of(st.floats(0, 2, width=16), st.sampled_from(["nan", "inf", "-inf", "-1e3", "1e308", "1e-320", "x", ""]))
+
+
+def value(field):
+    """What somebody may write behind a flag, a list of words: mostly what could be meant."""
+    kind, several, _ = value_types(Settings)[field.name]
+    choices = field.metadata["choices"]
+    words = st.sampled_from([*choices, "none", "os:system"]) if choices else {int: WHOLE, float: REAL}.get(kind)
+    return st.lists(words, min_size=1, max_size=3 if several else 1).map(lambda held: [str(word) for word in held])
+
+
+FLAGS = [
+    value(field).map(lambda words, name=field.name: [flag(name), *words])
+    if value_types(Settings)[field.name][0] is not bool
+    else st.sampled_from([[flag(field.name)], [flag(field.name).replace("--", "--no-", 1)]])
+    for field in dataclasses.fields(Settings)
+]
+CHOSEN = st.sampled_from([[], ["--preset", "tuned"], ["--game", "ball8"], ["--game", "ball16", "--engine", "readable"]])
+
+
+def settings_or_complaint(argv):
+    """What flags come to: settings, or what is told."""
+    try:
+        return _requested(argv, CATCH).choice.settings
+    except UserError as error:
+        return str(error)
+
+
+@examples(max_examples=50)
+@given(chosen=CHOSEN, flags=st.lists(st.one_of(FLAGS), max_size=5))
+def test_any_flags_are_settings_that_come_back_from_json_or_one_line(chosen, flags):
+    found = settings_or_complaint([*chosen, *itertools.chain.from_iterable(flags)])
+    if isinstance(found, str):
+        assert found.startswith("--")
+        assert one_line(found) == found
+    else:
+        held = json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))
+        assert from_json(type(found), held, "config.json") == found

@@ -23,7 +23,7 @@ from lunar_pg import evaluate as evaluate_policy
 from lunar_pg import train as train_policy
 from lunar_pg.experiment import EXPERIMENTS as POLICIES
 from lunar_pg.experiment import SUITE as POLICY_SUITE
-from shared import files
+from shared import files, signals
 from shared.errors import UserError, one_line
 from shared.rollouts.intervals import plus_minus
 from shared.rollouts.trace import Goal, Trace
@@ -202,6 +202,27 @@ class TestEpisodes:
         Path("run/episodes.csv").write_text("mine\n")
         with pytest.raises(UserError, match=r"episodes\.csv: has other columns"):
             run.add_episodes(1, np.array([9]), np.array([1.0]), np.array([9]))
+
+
+class TestSummary:
+    GOOD = {"mean_score": 1, "steps": 10, "seconds": 0.5}
+
+    def test_what_nobody_knows_is_no_number(self):
+        Run(a_run()).write_json("summary.json", {**self.GOOD, "final_training_score": None})
+        summary = Run("run").read_summary("final_training_score")
+        np.testing.assert_equal(summary, {**self.GOOD, "final_training_score": np.nan})
+
+    @pytest.mark.parametrize("change", [{"wins": "many"}, {"wins": []}, {"wins": 10**400}, {"steps": {}}])
+    def test_what_is_no_summary_is_one_line(self, change):
+        run = Run(a_run(summary_json=json.dumps({**self.GOOD, **change})))
+        with pytest.raises(UserError, match=r"summary\.json: not the summary of a run"):
+            run.read_summary()
+
+    def test_a_figure_that_is_missing(self):
+        run = Run(a_run(summary_json=json.dumps(self.GOOD)))
+        assert run.read_summary() == self.GOOD
+        with pytest.raises(UserError, match=r"summary\.json: not the summary of a run"):
+            run.read_summary("mean_score_200")
 
 
 class TestLatest:
@@ -456,7 +477,7 @@ def test_a_signal_stops_with_a_checkpoint_that_goes_on(run, settings, capsys):
     assert [row["steps"] for row in run.read_metrics()] == [10, 20, 30]
 
 
-@pytest.mark.parametrize(("pause", "at_once"), [(0.0, False), (2 * training.TOGETHER, True)])
+@pytest.mark.parametrize(("pause", "at_once"), [(0.0, False), (2 * signals.TOGETHER, True)])
 def test_a_second_signal_ends_the_process_at_once(run, settings, monkeypatch, capfd, pause, at_once):
     """Without waiting for the call that is under way; but not where a launcher sent the first one twice."""
     ended = threading.Event()
@@ -470,7 +491,7 @@ def test_a_second_signal_ends_the_process_at_once(run, settings, monkeypatch, ca
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(os.getpid(), number)
             time.sleep(pause)
-        ended.wait(10 if at_once else 2 * training.TOGETHER)
+        ended.wait(10 if at_once else 2 * signals.TOGETHER)
 
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(training.Stopped):
@@ -481,7 +502,7 @@ def test_a_second_signal_ends_the_process_at_once(run, settings, monkeypatch, ca
 
 def test_at_a_prompt_a_second_signal_does_not_end_python(run, settings, monkeypatch):
     def twice(state):
-        for pause in (2 * training.TOGETHER, 0):
+        for pause in (2 * signals.TOGETHER, 0):
             signal.raise_signal(signal.SIGINT)
             time.sleep(pause)
 

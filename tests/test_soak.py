@@ -37,6 +37,14 @@ def test_spoiled_files_load_or_are_refused_in_one_line():
     assert len(report.refused) == 9
 
 
+def test_any_flags_train_or_are_refused_in_one_line_or_stop_and_go_on():
+    from soak import flags
+
+    report = flags.flags(lines=8, seed=20260)
+    assert report.faults == []
+    assert min(report.trained, report.refused, report.resumed) > 0
+
+
 @posix
 def test_a_terminal_is_restored_however_a_session_ends():
     from soak import terminal

@@ -21,6 +21,7 @@ GROUND = {
     "options",
     "pace",
     "quiet",
+    "signals",
 }  # files of `shared/` that everybody uses
 NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python programs: they stand on top

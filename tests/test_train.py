@@ -15,8 +15,12 @@ import keras
 import numpy as np
 import pytest
 
-from catch_dqn import evaluate, train
+from catch_dqn import evaluate, networks, train
+from catch_dqn.experiment import EXPERIMENTS
+from lunar_pg.experiment import EXPERIMENTS as POLICIES
 from shared import storage
+from shared.commands.train import _where_it_came
+from shared.dqn.settings import what_stays
 from shared.errors import UserError
 from shared.runs import checkpoint
 from shared.runs.folder import Run
@@ -65,8 +69,8 @@ def test_a_run_leaves_what_it_promises(engine, more, catch, capsys):
     assert "of 80 starts" in shown
     assert "watch it: python -m catch_dqn.play --weights run/game_weights.h5" in shown
     assert {path.name for path in Path("run").iterdir()} == {
-        "config.json", "metrics.csv", "curve.png", "game_weights.h5", "model.yaml", "summary.json", ".lock",
-        *(["model.keras"] if more else []),
+        "config.json", "metrics.csv", "episodes.csv", "curve.png", "game_weights.h5", "model.yaml", "summary.json",
+        ".lock", *(["model.keras"] if more else []),
     }  # fmt: skip
     if more:
         model = keras.saving.load_model("run/model.keras")
@@ -223,3 +227,93 @@ def test_step_sizes_that_fall_by_factors_cannot_come_from_or_fall_to_nothing(sma
     falling = {"learning_rate_end": 1e-4, "learning_rate_decay": 400, "learning_rate_by": "factors"}
     with pytest.raises(UserError, match=f"{name.replace('_', '-')} 0: .* give more than 0"):
         dataclasses.replace(small, **falling | {name: 0.0})
+
+
+TINY = ["--hidden", "8", "--batch-size", "4", "--replay-capacity", "100"]
+
+
+def files_of(folder):
+    """What is in a run's folder, but for the lock."""
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name != ".lock"}
+
+
+def test_a_finished_run_goes_on_as_a_new_one_from_its_weights(capsys, catch):
+    decay = ["--epsilon", "1", "--epsilon-decay", "360", "--learning-rate-decay", "360"]
+    assert train.main(["--episodes", "20", *TINY, *decay, "--out", "a"]) == 0
+    before = files_of("a")
+    for words in (["--resume", "a"], ["--resume", "a", "--episodes", "20"]):
+        with pytest.raises(UserError, match=r"^a: this run is finished; .* give it more --episodes than 20 to go on"):
+            train.main(words)
+    with pytest.raises(UserError, match=r"^--from a/game_weights\.h5: a resumed run goes on from its own weights"):
+        train.main(["--resume", "a", "--episodes", "30", "--from", "a/game_weights.h5"])
+    capsys.readouterr()
+    assert train.main(["--resume", "a", "--episodes", "30", "--out", "b"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "a is finished: its weights go on in a new run, with an empty memory and --epsilon 0.55 and --learning-rate "
+        "0.005, for 10 episodes more\n"
+    )
+    assert "10 games, 90 steps" in told
+    assert files_of("a") == before
+    held = json.loads(Path("b/config.json").read_text())["settings"]
+    assert (held["episodes"], held["hidden"], held["epsilon_decay"]) == (10, [8], 0)
+    assert held["epsilon"] == held["epsilon_end"] == pytest.approx(0.55)
+
+
+def test_training_begins_with_the_weights_that_are_given(catch, capsys):
+    model = catch.model(dataclasses.replace(catch.presets["tutorial"], hidden=(8,), seed=7))
+    storage.save_weights(model, "mine.h5")
+    short = ["--preset", "tuned", "--episodes", "2", *TINY, "--learning-rate", "0"]
+    assert train.main([*short, "--from", "mine.h5", "--out", "a"]) == 0
+    assert "warning: --episodes 2: the preset has 612" in capsys.readouterr().err
+    for ours, theirs in zip(storage_weights("a/game_weights.h5", model), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert json.loads(Path("a/config.json").read_text())["command"][-4:] == ["--from", "mine.h5", "--out", "a"]
+    with pytest.raises(UserError, match=r"mine\.h5: "):
+        train.main(["--hidden", "9", "--from", "mine.h5", "--out", "b"])
+    assert not Path("b").exists()
+
+
+def storage_weights(path, like):
+    """The arrays in a file."""
+    model = keras.models.clone_model(like)
+    storage.load_weights(model, path)
+    return model.get_weights()
+
+
+def test_a_step_size_that_fell_to_nothing_does_not_go_on(catch):
+    policy = dataclasses.replace(POLICIES["lunar"].presets["tuned"], iterations=2)
+    assert _where_it_came(policy, [])["learning_rate"] == 0
+    settings = dataclasses.replace(catch.presets["tuned"], learning_rate_by="factors", learning_rate_end=1e-4)
+    came = _where_it_came(settings, [{"steps": 2750, "epsilon": 0.25}])
+    assert came["learning_rate"] == pytest.approx((2e-3 * 1e-4) ** 0.5)
+    assert came["epsilon"] == came["epsilon_end"] == 0.25
+
+
+def test_what_falls_no_faster_in_a_shorter_training(catch):
+    tuned = catch.presets["tuned"]
+    assert what_stays(tuned, dataclasses.replace(tuned, episodes=153)) == (
+        "--episodes 153: the preset has 612, and what falls meanwhile falls no faster for that (--epsilon-decay 4000 "
+        "and --learning-rate-decay 5500); to have it fall as far, give --epsilon-decay 1000 --learning-rate-decay 1375"
+    )
+    given = {"epsilon_decay": 1000, "learning_rate_decay": 1375}
+    assert what_stays(tuned, dataclasses.replace(tuned, episodes=153, **given)) is None
+    assert what_stays(tuned, dataclasses.replace(tuned, episodes=700)) is None
+    ball = EXPERIMENTS["ball8"].presets["tuned"]
+    assert what_stays(ball, dataclasses.replace(ball, steps=50_000)).startswith("--steps 50000: the preset has 100000")
+    assert what_stays(POLICIES["lunar"].presets["tuned"], POLICIES["lunar"].presets["tutorial"]) is None
+
+
+def test_t1_with_convolutions(catch):
+    settings = dataclasses.replace(catch.presets["tutorial"], network="convolutional", hidden=(8,))
+    model, grid = catch.model(settings), np.random.default_rng(0).random((2, 10, 10, 1), np.float32)
+    assert [type(layer).__name__ for layer in model.layers].count("Conv2D") == 3
+    ball = networks.convolutional((10, 10, 1), 3, (8,), settings.seed)  # T3's
+    np.testing.assert_allclose(model(grid.reshape(2, 100)), ball(grid), rtol=1e-5)
+    np.testing.assert_allclose(catch.trainer(settings, "compiled").online(grid.reshape(2, 100)), ball(grid), rtol=1e-5)
+    storage.check_architecture(model, "model.yaml")
+    for name, layers in (("ball8", 0), ("ball16", 3)):
+        experiment = EXPERIMENTS[name]
+        for kind, count in (("tutorial", layers), ("dense", 0), ("convolutional", 3)):
+            model = experiment.model(dataclasses.replace(experiment.first_settings, network=kind))
+            assert sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers) == count

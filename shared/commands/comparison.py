@@ -18,7 +18,7 @@ POINTS = 120  # of a curve, common to all seeds
 
 
 def train_once(
-    out: Path, suite: Suite, flags: Sequence[str], seed: int
+    out: Path, suite: Suite, flags: Sequence[str], seed: int, *figures: str
 ) -> tuple[list[dict[str, float]], dict[str, Any]]:
     """Train with one seed by the package's own command, unless the run is finished already.
 
@@ -27,6 +27,7 @@ def train_once(
         suite: of the package, its `SUITE`.
         flags: of its `train`, a list of words.
         seed: of the run.
+        figures: that its summary has to have.
 
     Returns the rows of its metrics and its summary.
 
@@ -42,7 +43,7 @@ def train_once(
         if training.returncode:
             raise UserError(f"training with {' '.join(argv)} failed: {(training.stderr.splitlines() or ['?'])[-1]}")
         sys.stderr.write(training.stderr)  # its warnings
-    return run.read_metrics(), run.read_summary()
+    return run.read_metrics(), run.read_summary(*figures)
 
 
 def curve(label: str, runs: Sequence[list[dict[str, float]]], x: str, column: str, log_x: bool = False) -> Curve:
@@ -55,8 +56,13 @@ def curve(label: str, runs: Sequence[list[dict[str, float]]], x: str, column: st
         log_x: points lie as the axis of a logarithmic plot wants them.
 
     Returns a `Curve`.
+
+    Raises:
+        UserError: if a run has no update, or not these metrics.
     """
-    known = [[row for row in rows if row["loss"] > 0] for rows in runs]
+    known = [[row for row in rows if row.get("loss", 0) > 0 and x in row and column in row] for rows in runs]
+    if not all(known):
+        raise UserError(f"{label}: a run's metrics.csv has no {column} of an update; let it train longer, or remove it")
     first, last = max(rows[0][x] for rows in known), min(rows[-1][x] for rows in known)
     grid = np.geomspace(max(first, 1), last, POINTS) if log_x else np.linspace(first, last, POINTS)
     lines = [np.interp(grid, [row[x] for row in rows], [row[column] for row in rows]) for rows in known]

@@ -6,6 +6,7 @@ from shared import files
 from shared.commands import affordable
 from shared.commands.parser import Parser, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
+from shared.errors import say
 from shared.options import LARGEST, check_limits, option
 from shared.runs.suite import Suite
 
@@ -37,5 +38,9 @@ def evaluate(argv: list[str], suite: Suite) -> int:
     trained = load_trained(arguments, suite)
     affordable.refuse_scoring(trained.model, settings.episodes, "--episodes")
     result = trained.experiment.evaluate(trained.model, trained.settings, settings.episodes, settings.seed)
-    print(files.json_text(result) if arguments.json else f"{trained.weights}\n{trained.experiment.describe(result)}")
+    if arguments.json:
+        print(files.json_text(result))
+    else:
+        say(trained.weights)
+        print(trained.experiment.describe(result))
     return 0

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from shared import files
+from shared import files, signals
 from shared.commands import output
 from shared.errors import INTERRUPTED, UserError, name_program, one_line, program
 from shared.options import flag, value_types
@@ -21,13 +22,14 @@ def command(main: Callable[[list[str]], int | None], name: str | None = None) ->
     """Run `main(argv)` as a program, called `name` in its messages; default: after the module that `main` is in.
 
     Exit status 0; 2 after printing in one line what a person can mend; 1 if something could not be printed; 130 after
-    Ctrl-C.
+    Ctrl-C. The first one is a `KeyboardInterrupt`; the second one acts at once, also where much is being compiled.
     """
     output.make_safe()
     spec = main.__globals__.get("__spec__")  # a file that is run by its path has none
     name_program(name or (f"python -m {spec.name.removesuffix('.__main__')}" if spec else f"python {sys.argv[0]}"))
     try:
-        status: int | str = main(sys.argv[1:]) or 0
+        with signals.heard(signals.leave_on_second_interrupt):
+            status: int | str = main(sys.argv[1:]) or 0
     except UserError as error:
         print(f"{program()}: {one_line(error)}", file=sys.stderr)
         status = 2
@@ -84,6 +86,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **options,
         )
+        self._negative_number_matcher = re.compile(r"-\.?\d")  # of argparse; its own takes -1e3 for a flag
         self._outputs: dict[str, Path] = {}  # flag of a file to be written -> the path that it has by default
 
     def add_output(self, name: str, default: str | Path, meaning: str) -> None:
@@ -151,9 +154,10 @@ class Parser(argparse.ArgumentParser):
 def _help(field, default):
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
     text = field.metadata["help"].replace("%", "%%")
-    if isinstance(default, bool) or (default is None and "default:" in text):
+    if default is None and "default:" in text:
         return text
-    return f"{text} (default: {'none' if default is None else shown})"
+    names = {None: "none", True: "on", False: "off"}
+    return f"{text} (default: {names[default] if default is None or isinstance(default, bool) else shown})"
 
 
 def settings_from(arguments: argparse.Namespace, settings_class: type[SettingsT]) -> SettingsT:

@@ -12,7 +12,7 @@ from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
 from shared.display.terminal import Screen
 from shared.display.views import any_stage
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.options import check_limits, option
 from shared.runs.suite import Suite
 
@@ -78,7 +78,7 @@ def play(argv: list[str], suite: Suite) -> int:
 
     trained = load_trained(arguments, suite)
     experiment = trained.experiment
-    print(f"agent: {trained.weights}", flush=True)
+    say(f"agent: {trained.weights}")
     stage, env = experiment.stage() or any_stage(), experiment.env(trained.settings, **settings.env_options)
     sampled = getattr(arguments, "sampled", False)
     fps = settings.fps or stage.fps
@@ -90,9 +90,9 @@ def play(argv: list[str], suite: Suite) -> int:
 
     for path in paths:
         shown = Small(env, stage.every) if path.suffix.lower() == GIF and stage.every > 1 else env
-        print(f"recording {path}", flush=True)
+        say(f"recording {path}")
         played = record(path, shown, policy(), fps=fps, **options)
-        print(f"recorded: {path}")
+        say(f"recorded: {path}")
     if arguments.window and not paths:
         played = watch(env, policy(), experiment.title, every=stage.every, fps=fps, **options)
     elif not paths:

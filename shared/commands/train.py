@@ -9,13 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from shared.commands import affordable, output
 from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
-from shared.errors import UserError
+from shared.dqn.settings import step_size, what_stays
+from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.options import flag
+from shared.runs.experiment import with_model
 from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
 from shared.runs.suite import Choice, RunConfig, Suite
 
@@ -34,6 +38,13 @@ def train(argv: list[str], suite: Suite) -> int:
     Returns the exit status.
     """
     request = _requested(argv, suite)
+    preset = request.defaults.settings
+    if request.resume is not None and request.start is not None:
+        raise UserError(f"--from {request.start}: a resumed run goes on from its own weights; leave out one of the two")
+    if request.resume is not None and Run(request.resume).finished:
+        request = _further(request, argv)
+    elif request.resume is None and (told := what_stays(preset, request.choice.settings)):
+        warn(told)
     now = request.choice
     if request.resume is None:
         label = f"{now.experiment.name.replace('/', '-')}-{now.preset}-seed{now.settings.seed}"
@@ -46,7 +57,7 @@ def train(argv: list[str], suite: Suite) -> int:
         run = Run.open(request.resume)
     with contextlib.closing(run), output.patience():
         began = time.monotonic()
-        trainer = _trainer(run, now, begins=request.resume is None)
+        trainer = _trainer(run, now, request.start, begins=request.resume is None)
         if request.resume is None:
             run.begin(_config(suite, now, argv), now.experiment.weights_name)
         return _train(run, trainer, request, suite, began)
@@ -78,6 +89,7 @@ class Request(NamedTuple):
     out: Path | None
     overwrite: bool
     keras: bool  # also write the whole network as Keras does
+    start: Path | None  # the file of the weights that it begins with; None: random ones
 
 
 def _requested(argv, suite):
@@ -98,7 +110,7 @@ def _requested(argv, suite):
     except UserError as error:
         raise _with_source(error, argv, defaults, resume) from None
     choice = Choice(suite.find(arguments.experiment), arguments.preset, arguments.engine, settings)
-    return Request(choice, defaults, resume, first.out, first.overwrite, first.keras)
+    return Request(choice, defaults, resume, first.out, first.overwrite, first.keras, first.start)
 
 
 def _with_source(error, argv, then, resume):
@@ -141,6 +153,62 @@ def _of_run(run, suite, named):
     return suite.of_run(run.read_config(), run.path / CONFIG, named)
 
 
+def _further(request, argv):
+    """The `Request` of a new run that goes on from the weights of a finished one, for what it is asked to do more.
+
+    Checkpoints do not outlive a run (CAVE's memory is 350 MB), so memory and optimizer begin anew. Epsilon and step
+    size stay where they had come to; flags that are given change that, like all else.
+    """
+    run, then, asked = Run(request.resume), request.defaults.settings, request.choice.settings
+    summary, rows = run.read_summary(), run.read_metrics()
+    lengths = {name: getattr(then, name, None) for name in ("steps", "episodes", "iterations")}
+    by_steps = lengths["steps"] is not None and summary["steps"] >= lengths["steps"]
+    ended_by = "steps" if by_steps else next(n for n in ("iterations", "episodes", "steps") if lengths[n] is not None)
+    left = {ended_by: getattr(asked, ended_by) - lengths[ended_by]}
+    if ended_by == "episodes" and asked.steps is not None:
+        left["steps"] = asked.steps - int(summary["steps"])
+    for name, number in left.items():
+        if number <= 0:
+            raise UserError(
+                f"{run.path}: this run is finished; watch it with --weights, give it more {flag(name)} than "
+                f"{getattr(asked, name) - number} to go on, or start another with --out"
+            )
+    given = {word.split("=")[0] for word in argv}
+    stands = {name: value for name, value in _where_it_came(then, rows).items() if flag(name) not in given}
+    if stands.get("learning_rate") == 0:
+        raise UserError(f"{run.path}: its step size had come to 0; give --learning-rate too, to go on from its weights")
+    settings = dataclasses.replace(asked, **stands, **left)
+    more = " and ".join(f"{number} {name}" for name, number in left.items())
+    held = " and ".join(
+        f"{flag(name)} {getattr(settings, name):.3g}"
+        for name in ("epsilon", "learning_rate")
+        if hasattr(settings, name)
+    )
+    print(f"{run.path} is finished: its weights go on in a new run, with an empty memory and {held}, for {more} more")
+    out = None if request.out == request.resume else request.out
+    choice = request.choice._replace(settings=settings)
+    return request._replace(choice=choice, resume=None, out=out, start=run.path / choice.experiment.weights_name)
+
+
+def _where_it_came(settings, rows):
+    """The settings that stand for what had fallen when a run ended; `rows` are its metrics."""
+    if not hasattr(settings, "epsilon"):  # a policy gradient, whose step sizes fall to the end
+        share = settings.learning_rate_share(settings.iterations - 1)
+        rates = {name: getattr(settings, name) * share for name in ("learning_rate", "value_learning_rate")}
+        return {**rates, "learning_rate_end": settings.learning_rate * share}
+    last = rows[-1] if rows else {}
+    epsilon = last.get("epsilon", settings.epsilon_end)
+    elapsed = last.get(settings.train_by, np.inf) - settings.learning_starts
+    rate = step_size(settings, elapsed)
+    return {
+        "epsilon": epsilon,
+        "epsilon_end": epsilon,
+        "epsilon_decay": 0,
+        "learning_rate": rate,
+        "learning_rate_decay": 0,
+    }
+
+
 def _add_choices(parser, suite, experiment, engines):
     add_choice(parser, suite, f"which {suite.flag[2:]} (default: {suite.default})")
     presets = list(dict.fromkeys(name for one in (experiment, *suite.experiments.values()) for name in one.presets))
@@ -162,6 +230,13 @@ def _add_choices(parser, suite, experiment, engines):
         help="also write model.keras, a file with the whole network that keras.saving.load_model reads",
     )
     parser.add_argument(
+        "--from",
+        dest="start",
+        type=path_name,
+        metavar="FILE",
+        help="begin with these weights, an .h5 or .keras file, not with random ones",
+    )
+    parser.add_argument(
         "--out", type=path_name, metavar="FOLDER", help="the run's folder (default: a new one in runs/)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
@@ -171,7 +246,8 @@ def _add_choices(parser, suite, experiment, engines):
         type=path_name,
         const=LATEST,
         metavar="FOLDER",
-        help="go on with an unfinished run: in FOLDER, else in --out, else the latest one",
+        help="go on with an unfinished run: in FOLDER, else in --out, else the latest one; a finished one with more "
+        "--episodes or --steps goes on from its weights, as a new run",
     )
 
 
@@ -205,17 +281,22 @@ def _differences(then, now, suite):
     return [(name, before[name], value) for name, value in flags(now).items() if before[name] != value]
 
 
-def _trainer(run, choice, begins):
+def _trainer(run, choice, start, begins):
     """What trains. Raises `UserError` where the training cannot be paid for, or what it learns not be saved.
 
     Args:
         run: claimed, or opened again.
         choice: what to train.
+        start: the file of the weights to begin with, or None.
         begins: whether the run was only claimed: it is given back on an error.
     """
     experiment, settings = choice.experiment, choice.settings
     try:
         affordable.refuse_settings(settings)
+        if start is not None:
+            model = experiment.model(settings)
+            storage.load_weights(model, start)
+            experiment = with_model(experiment, model)
         trainer = experiment.trainer(settings, choice.engine)
         model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.num_envs
         remedy = "give a smaller --batch-size, fewer --num-envs or smaller --hidden layers"
@@ -243,18 +324,18 @@ def _train(run, trainer, request, suite, began):
             resume=resumed,
         )
     except training.Stopped as stopped:
-        print(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
+        say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
     if request.keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
     _finish(run, experiment, choice.settings, trainer, outcome)
     weights = run.path / experiment.weights_name
-    print(
+    say(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
         f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
-        f"everything is in {run.path}\n"
-        f"watch it: {command_line(suite.command('play'), '--weights', weights)}"
+        f"everything is in {run.path}"
     )
+    say(f"watch it: {command_line(suite.command('play'), '--weights', weights)}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The settings of a DQN, the same for the compiled and the readable loop."""
 
 import dataclasses
+from typing import Any
 
 from shared.errors import UserError
 from shared.names import LEARNERS, LOSSES, OPTIMIZERS
@@ -203,3 +204,31 @@ class Settings:
             )
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
+
+
+def what_stays(preset: Any, settings: Any) -> str | None:
+    """A line for a training that is shorter than its preset's, about what falls no faster for that; None: nothing.
+
+    Nothing is scaled unasked: a flag means what it says.
+    """
+    for name in ("episodes", "steps"):
+        before, now = getattr(preset, name, None), getattr(settings, name, None)
+        if before is None or now is None or now >= before:
+            continue
+        decays = {decay: getattr(preset, decay) for decay in ("epsilon_decay", "learning_rate_decay")}
+        stay = {decay: value for decay, value in decays.items() if value and getattr(settings, decay) == value}
+        if stay:
+            as_they_are = " and ".join(f"{flag(decay)} {value}" for decay, value in stay.items())
+            scaled = " ".join(f"{flag(decay)} {max(1, value * now // before)}" for decay, value in stay.items())
+            return (
+                f"{flag(name)} {now}: the preset has {before}, and what falls meanwhile falls no faster for that "
+                f"({as_they_are}); to have it fall as far, give {scaled}"
+            )
+    return None
+
+
+def step_size(settings: Settings, elapsed: float) -> float:
+    """What the step size has come to after a time of learning, in the unit of `train_by`."""
+    first, end, decay = settings.learning_rate, settings.learning_rate_end, settings.learning_rate_decay
+    share = min(1.0, max(0.0, elapsed / decay)) if decay else 0.0
+    return first * (end / first) ** share if settings.learning_rate_by == "factors" else first + (end - first) * share

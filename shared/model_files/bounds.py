@@ -15,6 +15,7 @@ from shared.model_files.architecture import MAX_LAYERS, Architecture, Layer, eac
 Shape = tuple[int, ...]
 
 MAX_DEPTH = 256  # layers one after the other; Keras walks along them by recursion
+MAX_RECURRENT = 8  # LSTMs, each a loop within the program: compiling one takes up to half a second
 MAX_LINKS = 2 * MAX_LAYERS  # inputs of all layers, and outputs
 MAX_ACTIVATIONS = 1 << 22  # numbers that all layers together make of one state, 16 MiB
 MAX_WORK = 1 << 32  # multiplications and additions for one state, some seconds on a laptop
@@ -46,12 +47,15 @@ def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path
     """
     by_name = {layer.name: layer for layer in architecture.layers}
     depths: dict[str, int] = {}
-    activations = work = 0
+    activations = work = recurrent = 0
     for name, shape in shapes.items():
         layer, where = by_name[name], f"{path}: layer {name}"
         depths[name] = 1 + max((depths[fed_by] for fed_by in layer.inputs), default=0)
         if depths[name] > MAX_DEPTH:
             raise UserError(f"{where}: more than {MAX_DEPTH} layers one after the other; make it shallower")
+        recurrent += layer.kind == "LSTM"
+        if recurrent > MAX_RECURRENT:
+            raise UserError(f"{where}: more than {MAX_RECURRENT} LSTMs; choose another file")
         activations += math.prod(shape)
         if activations > MAX_ACTIVATIONS:
             raise UserError(

@@ -249,5 +249,7 @@ def answer(data: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("started by shared.model_files.hdf5 when weights are loaded; by itself it does nothing")
     limit_this_process(*map(int, sys.argv[1:]))  # bytes of memory, seconds of CPU time
     sys.stdout.buffer.write(answer(sys.stdin.buffer.read()))

@@ -45,7 +45,7 @@ def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: M
     folder = Path(run_path) / FOLDER
     place, beside = folder / f"{number:012d}", folder / BESIDE
     columns: dict[str, Any] = dict(arrays)
-    written = {}
+    written: dict[str, Any] = {}
 
     def write(file):
         with _Measured(file) as measured:
@@ -141,7 +141,7 @@ def _read(place, like):
             raise ValueError("its arrays are compressed")  # they could be of any size
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            arrays = dict(stored)
+            arrays = {name: np.asarray(array) for name, array in stored.items()}  # a member may be no array
     except Exception as error:  # of whatever kind NumPy's parsers of headers raise
         raise ValueError(f"its arrays cannot be read: {error}") from None
     for name, wanted in (like or {}).items():

@@ -151,7 +151,7 @@ class Experiment:
 
     def optimizer(self, settings: Settings) -> Any:
         """The Keras optimizer that the settings name."""
-        rate = settings.learning_rate
+        rate: Any = float(settings.learning_rate)  # Keras takes no whole number
         if settings.learning_rate_decay:
             updates = max(1, settings.learning_rate_decay // settings.train_every)
             end = settings.learning_rate_end

@@ -121,13 +121,20 @@ class Run:
         """The JSON object in `config.json`; what it says may be anything."""
         return self._read_json(CONFIG)
 
-    def read_summary(self) -> dict[str, Any]:
-        """What `summary.json` says: a dict of numbers, and None for what nobody knows."""
+    def read_summary(self, *names: str) -> dict[str, float]:
+        """What `summary.json` says: a dict of numbers, NaN for what nobody knows.
+
+        Raises:
+            UserError: if it is none, or `names` are not all in it.
+        """
         summary = self._read_json(SUMMARY)
-        known = all(isinstance(summary.get(name), (int, float)) for name in ("mean_score", "steps", "seconds"))
-        if not known or not all(value is None or isinstance(value, (int, float)) for value in summary.values()):
+        try:
+            found = {name: np.nan if value is None else float(value) for name, value in summary.items()}
+        except (TypeError, ValueError, OverflowError):
+            found = {}
+        if not {"mean_score", "steps", "seconds", *names} <= found.keys():
             raise UserError(f"{self.path / SUMMARY}: not the summary of a run; train it again with --overwrite")
-        return summary
+        return found
 
     def _read_json(self, name):
         path = self.path / name

@@ -154,16 +154,25 @@ class EnvExperiment(Experiment):
         return scores_as_text(result)
 
 
+def make_env(env_id: str, remedy: str) -> gymnasium.Env:
+    """The environment of a Gymnasium id that a person has named.
+
+    Raises:
+        UserError: if there is none, with `remedy` as what to do about it.
+    """
+    try:
+        return gymnasium.make(env_id)
+    except (gymnasium.error.Error, ImportError, ValueError, TypeError) as error:  # no such id, no id, other arguments
+        raise UserError(f"--env {env_id}: {error}; {remedy}") from error
+
+
 def any_env(env_id: str) -> EnvExperiment:
     """The experiment of a Gymnasium id.
 
     Raises:
         UserError: if there is no such environment, or none with something to observe and actions 0, 1, 2, ...
     """
-    try:
-        env = gymnasium.make(env_id)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise UserError(f"--env {env_id}: {error}; give the id of an environment such as Acrobot-v1") from error
+    env = make_env(env_id, "give the id of an environment such as Acrobot-v1")
     space, actions = env.observation_space, env.action_space
     env.close()
     seen = isinstance(space, gymnasium.spaces.Box) and len(space.shape) in (1, 2, 3)
@@ -179,4 +188,4 @@ def any_env(env_id: str) -> EnvExperiment:
 
 def is_registered(env_id: str) -> bool:
     """Whether Gymnasium knows an id already: for one with a `:` it would import what stands before that."""
-    return env_id in gymnasium.registry
+    return ":" not in env_id and env_id in gymnasium.registry

@@ -75,7 +75,9 @@ class Suite:
             UserError: if it is the run of another package, or not a config that this program wrote.
         """
         if config.get("experiment", self.package) != self.package:
-            raise UserError(f"{place}: a run of {config['experiment']!s:.60}; use the commands of that package")
+            raise UserError(
+                f"{place}: a run of {config['experiment']!s:.60}, not of {self.package}; use the commands of that one"
+            )
         held = from_json(RunConfig, config, place)
         if held.game not in self.experiments and not (
             self.make is not None and (held.game == named or self.known(held.game))

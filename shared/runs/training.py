@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shared import signals
 from shared.errors import HUNG_UP, INTERRUPTED, TERMINATED, UserError, one_line, program, warn
 from shared.nn.backend import execution_facts
 from shared.options import LARGEST, check_limits, from_json, option
@@ -30,7 +30,6 @@ SAVING_SHARE = 0.02  # of the time goes into checkpoints, at most: a large repla
 PIECES = 8  # rows of metrics.csv for one call of a compiled loop, at most
 ROWS = 2000  # of metrics.csv, about: a long training writes fewer for each call
 WINDOW = 100  # episodes that a trailing figure looks back on
-TOGETHER = 0.1  # seconds: signals so close to the first one are that one, as `timeout` sends it to all of a group
 FAR = 10  # values this many times larger than any return can be are a sign of divergence
 
 
@@ -81,9 +80,6 @@ class _Signals:
     In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
     `KeyboardInterrupt`.
 
-    Python's handlers wait for the compiled loop to return, which takes seconds. So a thread listens on a socket into
-    which the interpreter writes the number of a signal the moment it comes.
-
     What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
     where no handler can be set, signals do what they did before.
 
@@ -97,47 +93,42 @@ class _Signals:
         self._before: dict[int, Any] = {}
         self._first = 0.0  # when the first one came, monotonic seconds
         self._at_prompt = hasattr(sys, "ps1")
+        self._hearing, self._heard = contextlib.ExitStack(), False
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._note)
-            listening, self._sending = socket.socketpair()
-            self._sending.setblocking(False)
-            self._wakeup = signal.set_wakeup_fd(self._sending.fileno(), warn_on_full_buffer=False)
-            threading.Thread(target=self._listen, args=(listening,), daemon=True).start()
+            self._hearing.enter_context(signals.heard(self._hear))
         return self
 
     def __exit__(self, *_):
         if threading.current_thread() is threading.main_thread():
-            signal.set_wakeup_fd(self._wakeup)
+            self._hearing.close()
             for number, handler in self._before.items():
                 signal.signal(number, handler)
-            self._sending.close()
 
     def _note(self, number, _):
         if self.status is None:
             self.status, self._first = SIGNALS[number], time.monotonic()
-        elif self._at_prompt and time.monotonic() - self._first > TOGETHER:
+        elif self._at_prompt and time.monotonic() - self._first > signals.TOGETHER:
             raise KeyboardInterrupt
 
-    def _listen(self, listening):
-        """In a thread, until the other end is closed."""
-        first = None
-        with listening:
-            while number := listening.recv(1):
-                if number[0] not in self._before:
-                    continue
-                if first is None:
-                    first = time.monotonic()
-                    with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
-                        self._told("stopping after saving; the same again stops at once")
-                elif time.monotonic() - first > TOGETHER and not self._at_prompt:
-                    line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
-                    with contextlib.suppress(OSError):
-                        os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
-                    os._exit(SIGNALS[number[0]])
+    def _hear(self, number, again):
+        """At once, in a thread; see `shared.signals.heard`."""
+        if number not in self._before:
+            return False
+        if not self._heard:
+            self._heard = True
+            with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
+                self._told("stopping after saving; the same again stops at once")
+        elif again and not self._at_prompt:
+            line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
+            with contextlib.suppress(OSError):
+                os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
+            os._exit(SIGNALS[number])
+        return True
 
 
 def train(
@@ -189,7 +180,7 @@ def train(
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
     progress = _progress(trainer.goal, unit, state) if show else Silence()
-    with _Signals(progress.say, run.path) as signals, progress:
+    with _Signals(progress.say, run.path) as asked, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
@@ -229,9 +220,9 @@ def train(
                     f"values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
                     f"training diverges; try a smaller --learning-rate{_steadier_target(settings)}"
                 )
-            if signals.status is not None:
+            if asked.status is not None:
                 save()
-                raise Stopped(signals.status, Outcome(scores, int(state.steps), time.monotonic() - began))
+                raise Stopped(asked.status, Outcome(scores, int(state.steps), time.monotonic() - began))
             if time.monotonic() - saved > max(CHECKPOINT_SECONDS, saving / SAVING_SHARE):
                 due = time.monotonic()
                 save()

@@ -1,4 +1,4 @@
-"""Long trials of what the project promises: `python -m tests.soak kill`, `fuzz`, `memory` and `terminal`.
+"""Long trials of what the project promises: `python -m tests.soak kill`, `fuzz`, `flags`, `memory` and `terminal`.
 
 `tests/test_soak.py` runs a quick part of each.
 """

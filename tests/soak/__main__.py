@@ -7,15 +7,16 @@ from importlib.metadata import version
 
 from shared.commands.parser import Parser, command, number, whole_number
 
-from . import fuzz, kill, memory, terminal
+from . import flags, fuzz, kill, memory, terminal
 
 
 def main(argv: list[str]) -> int:
     """Run one of the trials; returns the exit status, 1 where something was found."""
     parser = Parser("tests.soak", "Long trials of what the project promises (docs/reliability.md).")
-    parser.add_argument("trial", choices=("kill", "fuzz", "memory", "terminal"), help="what to try")
+    parser.add_argument("trial", choices=("kill", "fuzz", "flags", "memory", "terminal"), help="what to try")
     parser.add_argument("--runs", type=whole_number, default=1000, help="kill: trainings (default: 1000)")
     parser.add_argument("--files", type=whole_number, default=10_000, help="fuzz: spoiled files (default: 10000)")
+    parser.add_argument("--lines", type=whole_number, default=200, help="flags: command lines (default: 200)")
     parser.add_argument("--minutes", type=number, default=30.0, help="memory: how long (default: 30)")
     parser.add_argument(
         "--train", choices=memory.COMMANDS, default="cave_game.train", help="memory: what (default: cave_game.train)"
@@ -34,6 +35,8 @@ def main(argv: list[str]) -> int:
         report = kill.kill(arguments.runs, arguments.seed, say=say)
     elif arguments.trial == "fuzz":
         report = fuzz.fuzz(arguments.files, arguments.seed, say)
+    elif arguments.trial == "flags":
+        report = flags.flags(arguments.lines, arguments.seed, say)
     elif arguments.trial == "memory":
         report = memory.memory(arguments.minutes, arguments.train)
     else:

@@ -34,7 +34,7 @@ SMALL = ("--hidden", "8", "--batch-size", "8")
 COMMANDS = {
     "catch_dqn.train": (*SMALL, "--episodes", "60"),
     "cartpole_dqn.train": ("--variant", "tabular", "--episodes", "60"),
-    "lunar_pg.train": ("--game", "cartpole", "--episodes", "60"),
+    "lunar_pg.train": ("--env", "cartpole", "--iterations", "4"),
     "shared.dqn": ("--env", "CartPole-v1", "--steps", "1500", "--hidden", "8"),
 }
 NOTES = "notes.txt"  # a file of the user's in the run's folder
