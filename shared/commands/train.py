@@ -156,7 +156,7 @@ def _of_run(run, suite, named):
 def _further(request, argv):
     """The `Request` of a new run that goes on from the weights of a finished one, for what it is asked to do more.
 
-    Checkpoints do not outlive a run (CAVE's memory is 350 MB), so memory and optimizer begin anew. Epsilon and step
+    Checkpoints do not outlive a run (CAVE's memory takes 130 MB), so memory and optimizer begin anew. Epsilon and step
     size stay where they had come to; flags that are given change that, like all else.
     """
     run, then, asked = Run(request.resume), request.defaults.settings, request.choice.settings
