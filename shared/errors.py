@@ -4,6 +4,8 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from shared.machine import in_notebook
+
 INTERRUPTED, TERMINATED, HUNG_UP = 130, 143, 129  # exit status after SIGINT, SIGTERM and SIGHUP, as shells count them
 BEGINNING, END = 1200, 300  # characters of a message that are told where it is longer
 
@@ -32,7 +34,8 @@ def say(line: object) -> None:
 def warn(message: str) -> None:
     """Tell a person on stderr, in one line, what they should know although the work goes on."""
     if sys.stderr is not None:
-        print(f"{program()}: warning: {one_line(message)}", file=sys.stderr, flush=True)
+        head = "" if in_notebook() else f"{program()}: "
+        print(f"{head}warning: {one_line(message)}", file=sys.stderr, flush=True)
 
 
 _called = ""  # how the running program is called

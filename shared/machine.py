@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+from shared.late import late
+
+psutil = late("psutil")
 
 # Linux limits the memory of a container or of a batch job by its control group; other systems have no such files.
 OWN_GROUPS = Path("/proc/self/cgroup")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared import errors
 from shared.errors import BEGINNING, END, UserError, printable, say
 
 
@@ -36,3 +37,11 @@ def test_a_message_that_quotes_a_megabyte_keeps_its_beginning_and_its_end():
     assert len(told) < BEGINNING + END + 10
     assert told.startswith("file: unknown entry kkk")
     assert told.endswith("kkk; remove it")
+
+
+@pytest.mark.parametrize(("notebook", "head"), [(True, ""), (False, "python -m test: ")])
+def test_a_warning_names_the_program_where_there_is_one(monkeypatch, capsys, notebook, head):
+    monkeypatch.setattr(errors, "in_notebook", lambda: notebook)
+    monkeypatch.setattr(errors, "_called", "python -m test")
+    errors.warn("the disk\nis full")
+    assert capsys.readouterr().err == f"{head}warning: the disk is full\n"
