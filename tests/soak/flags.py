@@ -13,7 +13,7 @@ import numpy as np
 
 from catch_dqn.experiment import SUITE
 from shared.commands import train
-from shared.errors import INTERRUPTED, UserError, one_line
+from shared.errors import TERMINATED, UserError, one_line
 from shared.options import LARGEST, flag, value_types
 from shared.runs import training
 
@@ -85,7 +85,7 @@ def _one(report, words, folder, stop):
 
     def stopped_at_once(self, done, figures):
         update(self, done, figures)
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)  # SIGINT is ignored in the background
 
     try:
         with unittest.mock.patch.object(training.TrainingProgress, "update", stopped_at_once if stop else update):
@@ -98,7 +98,7 @@ def _one(report, words, folder, stop):
         return
     report.trained += 1
     if stop:
-        if status != INTERRUPTED:
+        if status != TERMINATED:
             raise AssertionError(f"stopped, and the status is {status}")
         status = _train(["--resume", str(folder)])
         report.resumed += 1
