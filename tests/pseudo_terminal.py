@@ -34,13 +34,16 @@ SHELL = """
 import fcntl, os, signal, subprocess, sys, termios
 ignored, *arguments = sys.argv[1:]
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+unmoved = signal.SIGTTOU, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP  # keys typed at a shell do not end it
+for number in unmoved:
+    signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
 
 def take_terminal():
     os.setpgrp()
     os.tcsetpgrp(0, os.getpid())
-    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    for number in unmoved:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCONT])
     for number in ignored.split():
         signal.signal(int(number), signal.SIG_IGN)
@@ -77,7 +80,7 @@ class PseudoTerminal:
         self.resize(rows, columns, tell=False)
         self.settings = termios.tcgetattr(self._slave)
         self.output = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # half a letter that was typed may be echoed
         ours = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM_PROGRAM", "COLUMNS", "LINES")
         inherited = {key: value for key, value in os.environ.items() if key not in (*ours, "LC_ALL")}
         self.shell = subprocess.Popen(
@@ -142,6 +145,10 @@ class PseudoTerminal:
             return None
         self._read(0.0)
         return self.shell.stderr.readline().decode().rstrip("\n")
+
+    def has_more(self):
+        """Read on; whether there was output still to be read."""
+        return self._read(0.05)
 
     def news(self):
         """What the shell says next, as by `said`."""

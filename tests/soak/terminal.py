@@ -1,5 +1,6 @@
 """Sessions in a terminal that are ended in every way there is: each has to leave the terminal as it found it."""
 
+import contextlib
 import dataclasses
 import random
 import signal
@@ -58,16 +59,21 @@ def _one(report, program, rng):
         time.sleep(rng.uniform(0, 0.05))
         for _ in range(rng.choice((1, 1, 2, 8))):
             end = rng.choice(ENDS)
-            screen.signal(getattr(signal, end)) if end in SIGNALS else screen.type(end)
+            if end in SIGNALS:
+                _send(screen, getattr(signal, end))
+            else:
+                screen.type(end)
+                while screen.has_more():  # as a terminal does: what is typed can throw away what nobody has read
+                    pass
         patience = time.monotonic() + PATIENCE
-        while not (news := screen.said() or "").startswith("ended"):
+        while not (news := _news(screen)).startswith("ended"):
             if news == "stopped":
                 report.stops += 1
                 assert _is_restored(screen), "stopped, and the terminal is not restored"
                 screen.go_on()
-                screen.signal(signal.SIGTERM)  # lest it goes on for ever
+                _send(screen, signal.SIGTERM)  # lest it goes on for ever
             elif time.monotonic() > patience - PATIENCE + 2 and rng.random() < 0.01:
-                screen.signal(signal.SIGTERM)  # a burst that ended in nothing but keys
+                _send(screen, signal.SIGTERM)  # a burst that ended in nothing but keys
             assert time.monotonic() < patience, "did not end"
         assert _is_restored(screen), f"not restored; the output ends in {screen.output[-200:]!r}"
 
@@ -79,6 +85,20 @@ def _disturb(screen, rng):
     else:
         screen.type(rng.choice(KEYS))
     time.sleep(rng.uniform(0, 0.02))
+
+
+def _send(screen, number):
+    """Signal the program; the signal before may have ended it."""
+    with contextlib.suppress(ProcessLookupError):
+        screen.signal(number)
+
+
+def _news(screen):
+    """What the shell has just said, or "", once all is read that the program wrote before."""
+    news = screen.said() or ""
+    while news and screen.has_more():
+        pass
+    return news
 
 
 def _is_restored(screen):
