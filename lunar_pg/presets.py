@@ -1,6 +1,8 @@
 """The settings of policy gradients: as published (`tutorial`) and as we would choose them (`tuned`)."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from shared.errors import UserError
 from shared.names import OPTIMIZERS
@@ -59,6 +61,12 @@ class PolicySettings:
         """What is left of the step sizes: falls evenly from 1 to `learning_rate_end / learning_rate`."""
         last = self.learning_rate_end / self.learning_rate if self.learning_rate else 1.0
         return 1.0 + (last - 1.0) * iteration / max(1, self.iterations - 1)
+
+    def where_it_ended(self, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        """As `shared.dqn.settings.Settings.where_it_ended`: the step sizes of the last iteration."""
+        share = self.learning_rate_share(self.iterations - 1)
+        rates = {name: getattr(self, name) * share for name in ("learning_rate", "value_learning_rate")}
+        return {**rates, "learning_rate_end": self.learning_rate * share}
 
 
 LUNAR_TUTORIAL = PolicySettings()

@@ -19,7 +19,6 @@ from catch_dqn import evaluate, networks, train
 from catch_dqn.experiment import EXPERIMENTS
 from lunar_pg.experiment import EXPERIMENTS as POLICIES
 from shared import storage
-from shared.commands.train import _where_it_came
 from shared.dqn.settings import what_stays
 from shared.errors import UserError
 from shared.runs import checkpoint
@@ -283,9 +282,9 @@ def storage_weights(path, like):
 
 def test_a_step_size_that_fell_to_nothing_does_not_go_on(catch):
     policy = dataclasses.replace(POLICIES["lunar"].presets["tuned"], iterations=2)
-    assert _where_it_came(policy, [])["learning_rate"] == 0
+    assert policy.where_it_ended([])["learning_rate"] == 0
     settings = dataclasses.replace(catch.presets["tuned"], learning_rate_by="factors", learning_rate_end=1e-4)
-    came = _where_it_came(settings, [{"steps": 2750, "epsilon": 0.25}])
+    came = settings.where_it_ended([{"steps": 2750, "epsilon": 0.25}])
     assert came["learning_rate"] == pytest.approx((2e-3 * 1e-4) ** 0.5)
     assert came["epsilon"] == came["epsilon_end"] == 0.25
 

@@ -9,13 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from shared.commands import affordable, output
 from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
-from shared.dqn.settings import step_size, what_stays
+from shared.dqn.settings import what_stays
 from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.options import flag
@@ -174,7 +172,7 @@ def _further(request, argv):
                 f"{getattr(asked, name) - number} to go on, or start another with --out"
             )
     given = {word.split("=")[0] for word in argv}
-    stands = {name: value for name, value in _where_it_came(then, rows).items() if flag(name) not in given}
+    stands = {name: value for name, value in then.where_it_ended(rows).items() if flag(name) not in given}
     if stands.get("learning_rate") == 0:
         raise UserError(f"{run.path}: its step size had come to 0; give --learning-rate too, to go on from its weights")
     settings = dataclasses.replace(asked, **stands, **left)
@@ -184,29 +182,10 @@ def _further(request, argv):
         for name in ("epsilon", "learning_rate")
         if hasattr(settings, name)
     )
-    print(f"{run.path} is finished: its weights go on in a new run, with an empty memory and {held}, for {more} more")
+    say(f"{run.path} is finished: its weights go on in a new run, with an empty memory and {held}, for {more} more")
     out = None if request.out == request.resume else request.out
     choice = request.choice._replace(settings=settings)
     return request._replace(choice=choice, resume=None, out=out, start=run.path / choice.experiment.weights_name)
-
-
-def _where_it_came(settings, rows):
-    """The settings that stand for what had fallen when a run ended; `rows` are its metrics."""
-    if not hasattr(settings, "epsilon"):  # a policy gradient, whose step sizes fall to the end
-        share = settings.learning_rate_share(settings.iterations - 1)
-        rates = {name: getattr(settings, name) * share for name in ("learning_rate", "value_learning_rate")}
-        return {**rates, "learning_rate_end": settings.learning_rate * share}
-    last = rows[-1] if rows else {}
-    epsilon = last.get("epsilon", settings.epsilon_end)
-    elapsed = last.get(settings.train_by, np.inf) - settings.learning_starts
-    rate = step_size(settings, elapsed)
-    return {
-        "epsilon": epsilon,
-        "epsilon_end": epsilon,
-        "epsilon_decay": 0,
-        "learning_rate": rate,
-        "learning_rate_decay": 0,
-    }
 
 
 def _add_choices(parser, suite, experiment, engines):

@@ -1,6 +1,8 @@
 """The settings of a DQN, the same for the compiled and the readable loop."""
 
 import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import UserError
@@ -205,6 +207,31 @@ class Settings:
         if self.double and not self.target_sync:
             raise UserError("--double: needs a target network; give --target-sync as well, or --no-double")
 
+    def where_it_ended(self, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        """The settings of a training that goes on as this one ended: what had fallen stays where it had come to.
+
+        Args:
+            rows: of its metrics.
+
+        Returns a dict of settings by name.
+        """
+        last = rows[-1] if rows else {}
+        epsilon = last.get("epsilon", self.epsilon_end)
+        rate = self._step_size(last.get(self.train_by, math.inf) - self.learning_starts)
+        return {
+            "epsilon": epsilon,
+            "epsilon_end": epsilon,
+            "epsilon_decay": 0,
+            "learning_rate": rate,
+            "learning_rate_decay": 0,
+        }
+
+    def _step_size(self, elapsed):
+        """What the step size has come to after a time of learning, in the unit of `train_by`."""
+        first, end, decay = self.learning_rate, self.learning_rate_end, self.learning_rate_decay
+        share = min(1.0, max(0.0, elapsed / decay)) if decay else 0.0
+        return first * (end / first) ** share if self.learning_rate_by == "factors" else first + (end - first) * share
+
 
 def what_stays(preset: Any, settings: Any) -> str | None:
     """A line for a training that is shorter than its preset's, about what falls no faster for that; None: nothing.
@@ -225,10 +252,3 @@ def what_stays(preset: Any, settings: Any) -> str | None:
                 f"({as_they_are}); to have it fall as far, give {scaled}"
             )
     return None
-
-
-def step_size(settings: Settings, elapsed: float) -> float:
-    """What the step size has come to after a time of learning, in the unit of `train_by`."""
-    first, end, decay = settings.learning_rate, settings.learning_rate_end, settings.learning_rate_decay
-    share = min(1.0, max(0.0, elapsed / decay)) if decay else 0.0
-    return first * (end / first) ** share if settings.learning_rate_by == "factors" else first + (end - first) * share

@@ -1,7 +1,7 @@
 """What the commands need to know of one experiment: a game, its settings, its network and how it is judged."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import gymnasium
@@ -55,6 +55,9 @@ class AnySettings(Protocol):
     @property
     def time_limit(self) -> int | None:
         """Environment steps after which a game is cut, or None."""
+
+    def where_it_ended(self, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        """The settings, by name, of a training that goes on as this one ended; `rows` are its metrics."""
 
 
 class Spaces(NamedTuple):
