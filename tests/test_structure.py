@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl"}
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
-FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}]
+FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}, {"study"}]
 GROUND = {
     "arrays",
     "errors",

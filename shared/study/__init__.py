@@ -1,0 +1,1 @@
+"""Any training over seeds and settings, side by side."""
