@@ -72,9 +72,8 @@ def fuzz(count: int, seed: int, say: Callable[[str], None] = lambda text: None) 
         kinds = list(originals)
         with (
             unittest.mock.patch.object(hdf5, "parse", parser.parse),
-            unittest.mock.patch.object(
-                whole_run, "finish", return_value=()
-            ),  # it reads none of these files, and takes most of the time
+            # What reads none of these files, and takes most of the time:
+            unittest.mock.patch.object(whole_run, "finish", return_value=()),
         ):
             for number in range(count):
                 kind = kinds[number % len(kinds)]
