@@ -1,0 +1,1 @@
+"""The same training over seeds and settings, and what came of it."""
