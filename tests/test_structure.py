@@ -27,7 +27,7 @@ NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python programs: they stand on top
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 TYPED = (  # folders and files whose public signatures are annotated
-    *("shared/dqn", "shared/games", "shared/model_files", "shared/nn", "shared/rollouts", "tabular_rl"),
+    *("shared/dqn", "shared/games", "shared/model_files", "shared/nn", "shared/rollouts", "shared/study", "tabular_rl"),
     *(f"shared/{name}.py" for name in sorted(GROUND)),
 )
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules
