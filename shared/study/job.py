@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 from shared.commands import whole_run
 from shared.commands.program import suite_of
 from shared.commands.train import refuse_another, requested
+from shared.late import late
 from shared.runs import checkpoint
 from shared.runs.folder import CONFIG, Run
 from shared.runs.trainer import Trainer
+
+keras = late("keras")
 
 Watch = Callable[[float, Mapping[str, Any]], None]  # (share of the training that is over, a row of its metrics)
 
@@ -96,6 +99,9 @@ class Warm:
         key = (choice.experiment.name, choice.engine, dataclasses.replace(choice.settings, seed=0), start)
         warm = self._trainer if key == self._key else None
         self._key, self._trainer = None, None
+        if warm is None:
+            # Layers are named by how many there have been: in a process of its own the run would have the same names.
+            keras.utils.clear_session()
         self._trainer = whole_run.trainer_for(choice, place, start, warm)
         self._key = key
         return self._trainer

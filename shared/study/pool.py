@@ -22,6 +22,7 @@ from shared.machine import memory_bytes, processors
 from shared.study import worker
 from shared.study.job import Job
 
+WORKER = (worker.__name__,)
 THREADS = dict.fromkeys(
     ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
@@ -151,7 +152,7 @@ class _Process:
         self._messages, self._last = messages, collections.deque[str](maxlen=LAST_LINES)
         path = os.pathsep.join([place for place in sys.path if place])  # it imports what is imported here
         self._process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__],
+            [sys.executable, "-m", *WORKER],
             env={**os.environ, **THREADS, "TF_FORCE_GPU_ALLOW_GROWTH": "true", "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
