@@ -1,6 +1,8 @@
 """A trainer that begins again with another seed is, bit for bit, the one that would have been made for that seed."""
 
 import dataclasses
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from lunar_pg.experiment import SUITE as POLICIES
 from shared.dqn.settings import Settings
 from shared.errors import UserError
 from shared.nn import backend
+from shared.rollouts.greedy import greedy_choice, greedy_policy
 from shared.runs import training
 from shared.runs.notes import Notes
 from shared.runs.own import ANY_ENV, GameExperiment, any_env
@@ -134,3 +137,24 @@ def test_only_the_seed_may_change(catch, small, engine):
         trainer.again(small, catch.model(dataclasses.replace(small, hidden=(16, 16, 16))))
     with pytest.raises(UserError, match=r"^layer dense\w*: another seed gives it another units, which is compiled"):
         trainer.again(small, catch.model(dataclasses.replace(small, hidden=(16, 15))))
+
+
+def test_a_network_is_compiled_once_to_be_scored(catch, small, monkeypatch):
+    model = catch.model(small)
+    before = catch.evaluate(model, small, 20, 0)
+    greedy_policy(model), greedy_choice(model, 4)
+    monkeypatch.setattr(backend.tf, "function", None)  # it compiles nothing
+    assert catch.evaluate(model, small, 20, 0) == before
+    assert catch.evaluate(model, small, 20, 2**31)["mean_score"] != before["mean_score"]
+    model.set_weights(catch.model(dataclasses.replace(small, seed=1)).get_weights())
+    assert catch.evaluate(model, small, 20, 0) != before  # the weights are read, not compiled
+    assert greedy_policy(model)(np.ones(100, np.float32)) == greedy_choice(model, 4)(np.ones((1, 100)), None)[0]
+
+
+def test_what_was_compiled_goes_with_its_network(catch, small):
+    model = catch.model(small)
+    catch.evaluate(model, small, 5, 0)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
