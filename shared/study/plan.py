@@ -35,7 +35,6 @@ class Setting(NamedTuple):
 class Plan(NamedTuple):
     """What is to be done."""
 
-    words: tuple[str, ...]  # of the command `python -m shared.study` that does the same
     folder: Path  # of the study
     settings: tuple[Setting, ...]
     jobs: tuple[Job, ...]  # setting by setting, in each of them by the seed
@@ -67,7 +66,9 @@ def plan(
     for word in argv:
         if word.split("=")[0] in OWN:
             raise UserError(f"{word}: a study gives this itself; leave it out (--seeds says how many, --out where)")
-    for name in {*fixed, *grid}:
+    for name in [*fixed, *grid]:
+        if flag(name) in OWN:
+            raise UserError(f"{name}: a study gives this itself; leave it out (--seeds says how many)")
         if (name in fixed and name in grid) or any(word.split("=")[0] == flag(name) for word in argv):
             raise UserError(f"{name}: given twice; leave one out")
     base = tuple(argv) + _words(suite, argv, fixed)
@@ -90,11 +91,7 @@ def plan(
     for job in jobs:
         if os.path.lexists(Path(job.folder) / CONFIG):
             refuse_another(Run(job.folder).read_config(), list(job.argv), suite, Path(job.folder))
-    again = [experiment, "--seeds", str(seeds)]
-    for name, given in (("--set", fixed), ("--grid", {key: ",".join(values) for key, values in grid.items()})):
-        again += [name, *(f"{key}={value}" for key, value in given.items())] if given else []
-    again += [*(["--out", str(out)] if out else []), *(["--", *argv] if argv else [])]
-    return Plan(tuple(again), folder, tuple(settings), tuple(jobs), suite)
+    return Plan(folder, tuple(settings), tuple(jobs), suite)
 
 
 def _words(suite, argv, values):

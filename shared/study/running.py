@@ -71,7 +71,12 @@ def carry_out(planned: Plan, pool: Pool) -> Results:
         UserError: if the folder cannot be used, or no run be made.
     """
     with _held(planned.folder):
-        about = {"study": planned.words, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        about = {
+            "experiment": planned.jobs[0].experiment,
+            "settings": {setting.label: setting.argv for setting in planned.settings},
+            "seeds": len(planned.jobs) // len(planned.settings),
+            "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
         files.write_json(planned.folder / ABOUT, about)
         to_do = [job for job in planned.jobs if not Run(job.folder).finished]
         failed: dict[Any, str] = {}
