@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +75,8 @@ SIGNALS = {
 }
 
 
-class _Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
+class Signals:
+    """Notes the first SIGINT, SIGTERM or SIGHUP as `status`, an exit status; a second one ends the process at once.
 
     In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
     `KeyboardInterrupt`.
@@ -88,8 +89,9 @@ class _Signals:
         saved: where the last checkpoint is, for the line after the second.
     """
 
-    def __init__(self, told, saved):
-        self.status, self._told, self._saved = None, told, saved
+    def __init__(self, told: Callable[[str], None], saved: object) -> None:
+        self.status: int | None = None
+        self._told, self._saved = told, saved
         self._before: dict[int, Any] = {}
         self._first = 0.0  # when the first one came, monotonic seconds
         self._at_prompt = hasattr(sys, "ps1")
@@ -140,6 +142,7 @@ def train(
     largest_reward: float = 1.0,
     resume: bool = False,
     show: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train to the end of `settings`, reporting and saving on the way.
 
@@ -152,11 +155,12 @@ def train(
         largest_reward: largest |reward| of one step, to notice values that have run away.
         resume: go on from the newest checkpoint of a `Run`.
         show: how far training is.
+        stop: is asked after every report whether to save and stop, as after a SIGTERM.
 
     Returns an `Outcome`. The trained model is `trainer.export()`.
 
     Raises:
-        Stopped: after a signal, once a checkpoint is written.
+        Stopped: after a signal or when told to `stop`, once a checkpoint is written.
         UserError: if the loss is no longer finite; the last checkpoint is kept.
     """
     state, scores, spent = trainer.start(), np.zeros(0, np.float32), 0.0
@@ -180,7 +184,7 @@ def train(
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
     progress = _progress(trainer.goal, unit, state) if show else Silence()
-    with _Signals(progress.say, run.path) as asked, progress:
+    with Signals(progress.say, run.path) as asked, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
@@ -220,9 +224,10 @@ def train(
                     f"values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
                     f"training diverges; try a smaller --learning-rate{_steadier_target(settings)}"
                 )
-            if asked.status is not None:
+            status = TERMINATED if asked.status is None and stop() else asked.status
+            if status is not None:
                 save()
-                raise Stopped(asked.status, Outcome(scores, int(state.steps), time.monotonic() - began))
+                raise Stopped(status, Outcome(scores, int(state.steps), time.monotonic() - began))
             if time.monotonic() - saved > max(CHECKPOINT_SECONDS, saving / SAVING_SHARE):
                 due = time.monotonic()
                 save()

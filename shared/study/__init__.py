@@ -1,1 +1,1 @@
-"""The same training over seeds and settings, and what came of it."""
+"""Any training over seeds and settings, side by side."""
