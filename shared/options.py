@@ -135,8 +135,7 @@ def from_json(settings_class: type[AnySettings], values: dict[str, Any], where: 
         UserError: if a setting is unknown (the file is of a later version), missing or not possible.
     """
     fields, kinds = dataclasses.fields(settings_class), value_types(settings_class)
-    older = {field.metadata.get("was"): field.name for field in fields if field.metadata.get("was")}
-    values = {older.get(name, name): value for name, value in values.items()}
+    values = _by_new_names(settings_class, values)
     unknown = values.keys() - {field.name for field in fields}
     if unknown:
         raise UserError(
@@ -150,6 +149,33 @@ def from_json(settings_class: type[AnySettings], values: dict[str, Any], where: 
         return settings_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def changed_by(settings: AnySettings, values: dict[str, Any], where: str | Path) -> AnySettings:
+    """Settings with some of them changed by what JSON or YAML says, by name.
+
+    Args:
+        settings: an instance of a dataclass that calls `check_limits` when one is made.
+        values: a dict from anywhere.
+        where: the file, for messages.
+
+    Raises:
+        UserError: if a setting is unknown or not possible.
+    """
+    kinds, values = value_types(type(settings)), _by_new_names(type(settings), values)
+    try:
+        refuse_unknown(values, type(settings))
+        changes: dict[str, Any] = {name: _from_json(kinds[name], value) for name, value in values.items()}
+        return dataclasses.replace(settings, **changes)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _by_new_names(settings_class, values):
+    """Settings by name, where some may have the names that they had before."""
+    fields = dataclasses.fields(settings_class)
+    older = {field.metadata.get("was"): field.name for field in fields if field.metadata.get("was")}
+    return {older.get(name, name): value for name, value in values.items()}
 
 
 def _from_json(value_type, value):
