@@ -76,6 +76,11 @@ class Table:
         model.set_weights([self.values.reshape(-1, self.values.shape[-1])])
         return model
 
+    def again(self, model: Any, rng: np.random.Generator) -> None:
+        """Begin with the values of a Keras model (`cartpole_dqn.networks.table`): zeros, or what was learned before."""
+        self.values[:] = model.get_weights()[0].reshape(self.values.shape)
+        self.rng = rng
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """The values, for a checkpoint."""
         return {"table": self.values.copy()}
@@ -94,8 +99,7 @@ class TabularVariant(AgentVariant):
     def q_function(self, settings: Settings, rng: np.random.Generator) -> Table:
         """A `Table`."""
         table = Table(EDGES, 2, 2 * settings.learning_rate, rng)
-        start = self.model(settings).get_weights()[0]  # zeros, or what training is told to start from
-        table.values[:] = start.reshape(table.values.shape)
+        table.again(self.model(settings), rng)
         return table
 
     def network(self, settings: CartPoleSettings, outputs: int) -> Any:

@@ -1,1 +1,5 @@
-"""Any training over seeds and settings, side by side."""
+"""The same training over seeds and settings, side by side: `from shared.study import study` (docs/study.md)."""
+
+from shared.late import offer
+
+__getattr__, __dir__ = offer("shared.study", {"study": "shared.study.running:study"})
