@@ -38,6 +38,7 @@ def option(
     high: float | None = None,
     choices: Collection[str] | None = None,
     most: int | None = None,
+    search: tuple[float, float] | None = None,
     group: str = "",
     was: str = "",
 ) -> Any:
@@ -49,10 +50,12 @@ def option(
         low, high: the smallest and largest value allowed (both included). Whole numbers end at `LARGEST` anyway.
         choices: the values allowed, for a field of words.
         most: how many values there may be, for a field of several.
+        search: the smallest and the largest value that a tuning tries, unless it is told otherwise.
         group: under which heading `--help` has it.
         was: what it was called before: still understood, on the command line and in files.
     """
-    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most, "group": group, "was": was}
+    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most, "search": search}
+    metadata |= {"group": group, "was": was}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -98,7 +101,7 @@ def check_limits(settings: Dataclass) -> None:
         if several and most is not None and len(held) > most:
             raise UserError(f"{flag(field.name)}: {len(held)} values; give at most {most}")
         for value in held if several else (held,):
-            _check_value(field, kind, value)
+            check_value(field, kind, value)
 
 
 def refuse_all_but_another_seed(before: Dataclass, now: Dataclass) -> None:
@@ -114,7 +117,8 @@ def refuse_all_but_another_seed(before: Dataclass, now: Dataclass) -> None:
             )
 
 
-def _check_value(field, kind, value):
+def check_value(field: dataclasses.Field, kind: type, value: Any) -> None:
+    """Raise `UserError` unless a field, or one of its several values, may be `value`, which is of type `kind`."""
     low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
     where = f"{flag(field.name)} {value!s:.60}"
     if choices is not None and not (isinstance(value, str) and value in choices):

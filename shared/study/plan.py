@@ -69,19 +69,21 @@ def plan(
     for name in {*fixed, *grid}:
         if (name in fixed and name in grid) or any(word.split("=")[0] == flag(name) for word in argv):
             raise UserError(f"{name}: given twice; leave one out")
-    base = tuple(argv) + _words(suite, argv, fixed)
+    base = tuple(argv) + words(suite, argv, fixed)
     settings = []
     for chosen in itertools.product(*grid.values()):
         values = dict(zip(grid, chosen, strict=True))
         label = " ".join(f"{name}={value}" for name, value in values.items()) or command_line(experiment, *base)
-        settings.append(Setting(label, values, base + _words(suite, base, values)))
-    folder = out or ROOT / _plain(" ".join([suite.package, *base, *(f"{n}={','.join(v)}" for n, v in grid.items())]))
+        settings.append(Setting(label, values, base + words(suite, base, values)))
+    folder = out or ROOT / folder_name(
+        " ".join([suite.package, *base, *(f"{n}={','.join(v)}" for n, v in grid.items())])
+    )
     jobs: list[Job] = []
     for setting in settings:
         choice = requested((*setting.argv, "--seed", "0"), suite)
         if told := what_stays(choice.defaults.settings, choice.choice.settings):
             warn(told)
-        place = folder / _plain(setting.label) if grid else folder
+        place = folder / folder_name(setting.label) if grid else folder
         jobs += [
             Job(experiment, (*setting.argv, "--seed", str(seed)), str(place / f"seed{seed}"), setting.label, seed)
             for seed in range(seeds)
@@ -92,8 +94,17 @@ def plan(
     return Plan(folder, tuple(settings), tuple(jobs), suite)
 
 
-def _words(suite, argv, values):
-    """Settings by name as words of a command line that has `argv` already."""
+def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Settings as flags of a command line.
+
+    Args:
+        suite: what can be trained.
+        argv: the flags that it has already.
+        values: by name, as words: "0.001", "on", "64 64".
+
+    Raises:
+        UserError: for a setting that there is not, or that cannot have this value.
+    """
     choosing = [name for name in values if name in ("preset", "engine", suite.flag[2:])]
     found = [word for name in choosing for word in (f"--{name}", values[name])]
     kind = requested((*argv, *found), suite).choice.experiment.settings_class
@@ -110,7 +121,7 @@ def _words(suite, argv, values):
     return tuple(found)
 
 
-def _plain(text):
+def folder_name(text: str) -> str:
     """A name for a folder that says as much of a text as may be in one."""
     name = re.sub(r"[^\w.,=+]+", "-", text)
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{files.sha256(text.encode())[:8]}"
