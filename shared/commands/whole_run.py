@@ -74,6 +74,8 @@ def trainer_for(choice: Choice, place: Path, start: Path | None = None, warm: Tr
         model = experiment.model(settings)
         storage.load_weights(model, start)
         experiment = with_model(experiment, model)
+    if warm is not None:
+        return experiment.again(warm, settings, choice.engine)
     trainer = experiment.trainer(settings, choice.engine)
     model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.num_envs
     remedy = "give a smaller --batch-size, fewer --num-envs or smaller --hidden layers"

@@ -3,20 +3,15 @@
 A trainer is whatever keeps the contract of `shared.runs.trainer.Trainer`.
 """
 
-import contextlib
 import dataclasses
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from shared import signals
-from shared.errors import HUNG_UP, INTERRUPTED, TERMINATED, UserError, one_line, program, warn
+from shared.errors import TERMINATED, UserError, warn
 from shared.nn.backend import execution_facts
 from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
@@ -66,71 +61,6 @@ class Facts:
 
     def __post_init__(self) -> None:
         check_limits(self)
-
-
-SIGNALS = {
-    getattr(signal, name): status
-    for name, status in (("SIGINT", INTERRUPTED), ("SIGTERM", TERMINATED), ("SIGHUP", HUNG_UP))
-    if hasattr(signal, name)
-}
-
-
-class Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP as `status`, an exit status; a second one ends the process at once.
-
-    In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
-    `KeyboardInterrupt`.
-
-    What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
-    where no handler can be set, signals do what they did before.
-
-    Args:
-        told: is called with a line for the person after the first signal.
-        saved: where the last checkpoint is, for the line after the second.
-    """
-
-    def __init__(self, told: Callable[[str], None], saved: object) -> None:
-        self.status: int | None = None
-        self._told, self._saved = told, saved
-        self._before: dict[int, Any] = {}
-        self._first = 0.0  # when the first one came, monotonic seconds
-        self._at_prompt = hasattr(sys, "ps1")
-        self._hearing, self._heard = contextlib.ExitStack(), False
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
-            self._hearing.enter_context(signals.heard(self._hear))
-        return self
-
-    def __exit__(self, *_):
-        if threading.current_thread() is threading.main_thread():
-            self._hearing.close()
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number, _):
-        if self.status is None:
-            self.status, self._first = SIGNALS[number], time.monotonic()
-        elif self._at_prompt and time.monotonic() - self._first > signals.TOGETHER:
-            raise KeyboardInterrupt
-
-    def _hear(self, number, again):
-        """At once, in a thread; see `shared.signals.heard`."""
-        if number not in self._before:
-            return False
-        if not self._heard:
-            self._heard = True
-            with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
-                self._told("stopping after saving; the same again stops at once")
-        elif again and not self._at_prompt:
-            line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
-            with contextlib.suppress(OSError):
-                os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
-            os._exit(SIGNALS[number])
-        return True
 
 
 def train(
@@ -184,7 +114,7 @@ def train(
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
     progress = _progress(trainer.goal, unit, state) if show else Silence()
-    with Signals(progress.say, run.path) as asked, progress:
+    with signals.Stopping(progress.say, run.path) as asked, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)

@@ -35,6 +35,7 @@ class Setting(NamedTuple):
 class Plan(NamedTuple):
     """What is to be done."""
 
+    words: tuple[str, ...]  # of the command `python -m shared.study` that does the same
     folder: Path  # of the study
     settings: tuple[Setting, ...]
     jobs: tuple[Job, ...]  # setting by setting, in each of them by the seed
@@ -91,7 +92,11 @@ def plan(
     for job in jobs:
         if os.path.lexists(Path(job.folder) / CONFIG):
             refuse_another(Run(job.folder).read_config(), list(job.argv), suite, Path(job.folder))
-    return Plan(folder, tuple(settings), tuple(jobs), suite)
+    again = [experiment, "--seeds", str(seeds)]
+    for name, given in (("--set", fixed), ("--grid", {key: ",".join(values) for key, values in grid.items()})):
+        again += [name, *(f"{key}={value}" for key, value in given.items())] if given else []
+    again += [*(["--out", str(out)] if out else []), *(["--", *argv] if argv else [])]
+    return Plan(tuple(again), folder, tuple(settings), tuple(jobs), suite)
 
 
 def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

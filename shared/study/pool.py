@@ -6,6 +6,7 @@ with always one, a run is the same wherever and beside whatever else it is made.
 """
 
 import collections
+import contextlib
 import json
 import os
 import queue
@@ -32,8 +33,8 @@ LAST_LINES = 20  # of what a worker prints, kept for when it dies
 class Event(NamedTuple):
     """What became of a job.
 
-    `kind` is one of: "began", "row" (it goes on), "told" (a warning), "ended", "failed" (it cannot be done), "lost" (its
-    worker died, and it is going to be tried again), "stopped" (saved and left).
+    `kind` is one of: "began", "row" (it goes on), "told" (a warning), "ended", "failed" (it cannot be done), "lost"
+    (its process died, and it is going to be tried again), "stopped" (saved and left).
     """
 
     kind: str
@@ -170,17 +171,13 @@ class _Process:
 
     def tell(self, message):
         """Send a message; one that is gone does not get it, and is noticed by that."""
-        try:
+        with contextlib.suppress(OSError):
             print(json.dumps(message), file=self._process.stdin, flush=True)
-        except OSError:
-            pass
 
     def leave(self):
         """Let it end."""
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            pass
 
     def kill(self):
         """End it at once."""

@@ -1,15 +1,13 @@
 """A study, from what is asked for to the report: what `python -m shared.study` and notebooks call."""
 
-import os
-import sys
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared import files
-from shared.commands.parser import command_line
-from shared.errors import UserError, say
+from shared import files, signals
+from shared.errors import UserError
 from shared.late import late
 from shared.runs.folder import LOCK, Run
 from shared.study import report
@@ -18,7 +16,7 @@ from shared.study.pool import LocalPool, Pool
 from shared.study.progress import StudyProgress
 from shared.study.results import Results, results
 
-filelock, training = late("filelock"), late("shared.runs.training")
+filelock = late("filelock")
 
 ABOUT = "study.json"  # what the study is; by it a folder is known as one
 
@@ -72,7 +70,9 @@ def carry_out(planned: Plan, pool: Pool) -> Results:
     Raises:
         UserError: if the folder cannot be used, or no run be made.
     """
-    with _held(planned):
+    with _held(planned.folder):
+        about = {"study": planned.words, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        files.write_json(planned.folder / ABOUT, about)
         to_do = [job for job in planned.jobs if not Run(job.folder).finished]
         failed: dict[Any, str] = {}
         status, total = 0, len(planned.jobs)
@@ -83,13 +83,32 @@ def carry_out(planned: Plan, pool: Pool) -> Results:
                 pool.stop()
                 progress.say(line)
 
-            with training.Signals(told, planned.folder) as asked, progress:
+            with signals.Stopping(told, planned.folder) as asked, progress:
                 for event in pool.perform(to_do):
                     progress.show(event)
                     if event.kind == "failed":
                         failed[event.job] = event.text
-            status = asked.status or (1 if failed else 0)
-        found = results(planned, failed, status)
+            status = asked.status or 0
+        found = results(planned, failed, status or int(bool(failed)))
         if len(found.rows) == total:
             report.write(planned.folder, found.rows, found.curves)
     return found
+
+
+@contextlib.contextmanager
+def _held(folder):
+    """The folder of the study, for this process alone."""
+    try:
+        if folder.exists() and not (folder / ABOUT).exists() and any(path.name != LOCK for path in folder.iterdir()):
+            raise UserError(f"{folder}: not empty, and what it holds is no study; give another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
+        lock.acquire()
+    except OSError as error:
+        raise files.user_error(folder, error) from None
+    except filelock.Timeout:
+        raise UserError(f"{folder}: another process is at this study; wait for it or give another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
