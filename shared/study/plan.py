@@ -64,9 +64,7 @@ def plan(
         UserError: if there is no such experiment or setting, or the folder of a run holds another one.
     """
     suite = suite_of(experiment)
-    for word in argv:
-        if word.split("=")[0] in OWN:
-            raise UserError(f"{word}: a study gives this itself; leave it out (--seeds says how many, --out where)")
+    refuse_own(argv, "a study")
     for name in {*fixed, *grid}:
         if (name in fixed and name in grid) or any(word.split("=")[0] == flag(name) for word in argv):
             raise UserError(f"{name}: given twice; leave one out")
@@ -97,6 +95,13 @@ def plan(
         again += [name, *(f"{key}={value}" for key, value in given.items())] if given else []
     again += [*(["--out", str(out)] if out else []), *(["--", *argv] if argv else [])]
     return Plan(tuple(again), folder, tuple(settings), tuple(jobs), suite)
+
+
+def refuse_own(argv: Sequence[str], what: str) -> None:
+    """Raise `UserError` for a flag of `train` that `what` gives its runs itself."""
+    for word in argv:
+        if word.split("=")[0] in OWN:
+            raise UserError(f"{word}: {what} gives this itself; leave it out (--seeds says how many, --out where)")
 
 
 def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ TENTHS = 10  # of its first run, after each of which a trial may be given up; th
 UNJUDGED = 3  # tenths in which it is not: what explores has not learned yet
 FIRST = 5  # trials of which none is given up
 ATTEMPTS = 3  # of one trial, whose processes die
+PATIENCE = 60  # seconds that a process waits for others that write to the database
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -84,11 +85,8 @@ class Search:
     def _opened(self):
         """The study in the database: the one that is there, or a new one."""
         tuning = self.tuning
-        place = tuning.storage.resolve()
-        # By a function and not by a URL, in which a path would have to be without many a sign.
-        connect = {"creator": lambda: sqlite3.connect(place, timeout=60, check_same_thread=False)}
         study = optuna.create_study(
-            storage=optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect),
+            storage=database(tuning.storage),
             study_name="tune",
             load_if_exists=True,
             direction="maximize",
@@ -118,7 +116,7 @@ class Search:
             while True:
                 with self._one_at_a_time:
                     self._take_over()
-                    if self._over() + len(self._trials(TrialState.RUNNING)) >= self.tuning.trials:
+                    if self._over() + self.going_on() >= self.tuning.trials:
                         return
                     trial = self.study.ask()
                     held = contextlib.ExitStack()
@@ -134,13 +132,24 @@ class Search:
         """Rows and curves for `shared.study.report`: of the trials that came to their end, each a setting."""
         rows, curves = [], {}
         for trial in self._trials(TrialState.COMPLETE):
-            values = {one.name: one.word(trial.params[one.name]) for one in self.tuning.dimensions}
+            values = self._values(trial.params)
             for job in self._jobs(origin_of(trial), values):
                 run = Run(job.folder)
                 if run.finished:  # not in the folder of another process
                     rows.append({"setting": job.setting, **values, "seed": job.seed, **run.read_summary()})
                     curves.setdefault(job.setting, {})[job.seed] = run.read_metrics()
         return rows, curves
+
+    def going_on(self) -> int:
+        """How many trials are going on."""
+        return len(self._trials(TrialState.RUNNING))
+
+    def _values(self, drawn):
+        """Settings by name, as words, of what was drawn for them."""
+        try:
+            return {one.name: one.word(drawn[one.name]) for one in self.tuning.dimensions}
+        except (KeyError, ValueError):
+            raise UserError(f"{self.tuning.storage}: holds trials of another tuning; name another --storage") from None
 
     def _trials(self, *states):
         return self.study.get_trials(deepcopy=False, states=states)
@@ -151,13 +160,21 @@ class Search:
 
     def _lock(self, number):
         """What the process holds that does a trial."""
-        return filelock.FileLock(f"{self.tuning.storage}.lock-{number}", timeout=0)
+        return filelock.FileLock(self._lock_path(number), timeout=0)
+
+    def _lock_path(self, number):
+        return Path(f"{self.tuning.storage}.lock-{number}")
+
+    def _forget_lock(self, number):
+        with contextlib.suppress(OSError):  # Windows keeps what is in use
+            self._lock_path(number).unlink(missing_ok=True)
 
     def _take_over(self):
         """Let trials begin again whose processes have died; their runs go on."""
         for trial in self._trials(TrialState.RUNNING):
             try:
                 with self._lock(trial.number):
+                    self._forget_lock(trial.number)
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     attempts = trial.user_attrs.get("attempts", 1)
                     if attempts == ATTEMPTS:
@@ -178,7 +195,7 @@ class Search:
     def _do(self, trial, progress):
         """One trial."""
         origin = origin_of(trial)
-        values = {one.name: one.word(one.draw(trial)) for one in self.tuning.dimensions}
+        values = self._values({one.name: one.draw(trial) for one in self.tuning.dimensions})
         score = None
         try:
             score = float(interquartile_mean(self._scores(trial, values, progress)))
@@ -197,6 +214,7 @@ class Search:
             best = self.best()
             if best and best.number == trial.number:
                 self._leave_preset(origin, values, score)
+            self._forget_lock(trial.number)
         progress.say(f"trial {origin}: {told} ({_label(values)})")
 
     def _scores(self, trial, values, progress):
@@ -267,7 +285,7 @@ class Search:
 
 
 class _Sampler(optuna.samplers.BaseSampler):
-    """Optuna's TPE (Bergstra et al. 2011), whose random numbers come from a seed and the number of the trial.
+    """Optuna's TPE, whose random numbers come from a seed and the number of the trial.
 
     A sampler that is seeded once would suggest in every process the same, and again after a tuning was stopped.
     """
@@ -290,6 +308,14 @@ class _Sampler(optuna.samplers.BaseSampler):
 
     def after_trial(self, study, trial, state, values):
         self._of(trial).after_trial(study, trial, state, values)
+
+
+def database(path: Path) -> optuna.storages.BaseStorage:
+    """The SQLite database in a file, which is made if it is not there."""
+    place = path.resolve()
+    # By a function and not by a URL, in which a path would have to be without many a sign.
+    connect = {"creator": lambda: sqlite3.connect(place, timeout=PATIENCE, check_same_thread=False)}
+    return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
 
 
 def origin_of(trial: Any) -> int:

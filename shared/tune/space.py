@@ -29,6 +29,11 @@ class Dimension(NamedTuple):
     whole: bool = False
     repeated: int = 1  # how many of the number make a value
 
+    def __str__(self) -> str:
+        """What is tried, for people."""
+        wanted = ",".join(self.choices) or f"{self.low}:{self.high}"
+        return f"{self.name}={wanted}{' by factors' if self.by_factors else ''}"
+
     @property
     def by_factors(self) -> bool:
         """Whether 1 to 10 is as wide as 10 to 100."""
@@ -42,9 +47,15 @@ class Dimension(NamedTuple):
         return suggest(self.name, self.low, self.high, log=self.by_factors)
 
     def word(self, drawn: Any) -> str:
-        """A value that was drawn, as the command line has it."""
+        """A value that was drawn, as the command line has it.
+
+        Raises:
+            ValueError: if it is none of those that are tried: it comes from a file.
+        """
         if self.choices:
-            return str(drawn)
+            return self.choices[self.choices.index(drawn)]
+        if not isinstance(drawn, int if self.whole else float) or not self.low <= drawn <= self.high:
+            raise ValueError(drawn)
         number = drawn if self.whole else min(max(float(f"{drawn:.{DIGITS}g}"), self.low), self.high)
         return " ".join([str(number)] * self.repeated)
 
