@@ -98,7 +98,7 @@ def test_values_of_all_kinds_become_flags():
 
 
 def test_a_folder_has_a_name_that_can_be_one():
-    made = plan("catch_dqn", ["--from", "some where/a*b.h5"], 1, {}, {"hidden": [" ".join(["1000000"] * 20), "3"]})
+    made = plan("catch_dqn", ["--from", "some where/a*b.h5"], 1, {}, {"hidden": [" ".join(["65536"] * 20), "3"]})
     for job in made.jobs:
         assert all(len(part) < 130 and not set(part) & set(" */") for part in Path(job.folder).parts)
 
@@ -258,6 +258,17 @@ def test_a_study_from_python(here, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UserError, match="frame: needs pandas"):
         found.frame()
+
+
+def test_settings_that_are_no_grid_are_compared(here):
+    settings = {"plain": SMALL, "fast, step x 10": [*SMALL, "--learning-rate", "0.1"]}
+    found = running.compared("catch_dqn", settings, 2, Path("out"))
+    assert [(row["setting"], row["seed"]) for row in found.rows] == [
+        (name, seed) for name in settings for seed in (0, 1)
+    ]
+    assert Run("out/fast,-step-x-10/seed1").read_config()["settings"]["learning_rate"] == 0.1
+    with pytest.raises(UserError, match=r"wild, seed 0: --learning-rate .*: the loss was"):
+        running.compared("catch_dqn", {"wild": [*SMALL, "--learning-rate", "1e30"]}, 1, Path("other"))
 
 
 def test_a_study_is_not_made_where_something_else_is(here):

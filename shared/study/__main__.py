@@ -76,7 +76,7 @@ def main(argv: list[str]) -> int:
                 f"{command_line('python -m shared.study', *argv)}"
             )
             return found.status
-        for line in found.table().splitlines():
+        for line in [*found.table().splitlines(), "", *found.figures().splitlines()]:
             say(line)
         say(f"everything is in {found.folder}")
         if found.status:

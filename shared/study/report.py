@@ -33,6 +33,8 @@ from shared.rollouts.intervals import (
     improvement_and_ci95,
     interquartile_mean,
     iqm_and_ci95,
+    mean_and_ci95,
+    plus_minus,
     profile_and_ci95,
 )
 
@@ -87,6 +89,18 @@ def table(rows: Sequence[Row]) -> str:
     return _markdown([_line(setting, settings) for setting in settings])
 
 
+def figures(rows: Sequence[Row]) -> str:
+    """All numbers that the summaries of the runs have, as a table like that of `table`.
+
+    For each setting and number: the mean over the runs that came to their end, and its 95 % interval (Student's t).
+    """
+    settings = by_setting(rows)
+    told = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
+    names = [name for name in told if name not in ("seed", *dict(COSTS))]
+    lines = [{"mean ± 95 %": one.label, **{name: _mean(one, name) for name in names}} for one in settings]
+    return _markdown(lines)
+
+
 def write(folder: str | Path, rows: Sequence[Row], curves: Curves) -> list[Path]:
     """Leave in a folder what a study found: `WRITTEN`; what of it is there is replaced.
 
@@ -135,6 +149,11 @@ def _chance(one, other):
     return bracketed(*improvement_and_ci95(one.scores, other.scores), ".2f")
 
 
+def _mean(setting, name):
+    known = [row[name] for row in setting.finished if name in row]
+    return plus_minus(*mean_and_ci95(known), SCORE) if known else "-"
+
+
 def _score(value):
     return f"{value:{SCORE}}" if math.isfinite(value) else "failed"
 
@@ -163,6 +182,7 @@ def _page(rows, settings):
     if failures := [row for row in sorted(rows, key=_place) if not math.isfinite(row["mean_score"])]:
         listed = [f"- {row['setting']}, seed {row['seed']}: {one_line(row.get('failed') or '?')}" for row in failures]
         parts += ["## Runs that failed", "\n".join(listed)]
+    parts += ["## All that the runs say of themselves", figures(rows)]
     if len(settings) > 1:
         lines = [
             {
