@@ -63,6 +63,9 @@ def main() -> None:
                 last = time.monotonic()
                 answer("row", [share, {name: float(value) for name, value in row.items()}])
 
+        if told_to_stop.is_set():
+            answer("stopped")
+            continue
         try:
             perform(job, watch, told_to_stop.is_set)
             answer("ended")
