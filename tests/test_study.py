@@ -23,6 +23,7 @@ from shared.study.plan import plan
 from shared.study.pool import Event, LocalPool
 
 ROOT = Path(__file__).parent.parent
+TABLE = ("--variant", "tabular", "--episodes", "20", "--epsilon-decay", "20")  # of cartpole_dqn; nothing is compiled
 SMALL = ("--episodes", "40", "--hidden", "8", "--batch-size", "8")
 RING = """
 from shared.commands.program import program
@@ -170,7 +171,7 @@ def test_a_job_leaves_what_the_command_would_have_left():
 
 
 def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
-    job = plan("catch_dqn", SMALL, 1, {}, {}, Path("out")).jobs[0]
+    job = plan("cartpole_dqn", TABLE, 1, {}, {}, Path("out")).jobs[0]
     Warm().perform(job)
     wanted = left_in(Path(job.folder))
     (Path(job.folder) / "summary.json").unlink()
@@ -179,9 +180,9 @@ def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
 
 
 def test_a_finished_run_with_other_settings_is_refused():
-    Warm().perform(plan("catch_dqn", SMALL, 1, {}, {}, Path("out")).jobs[0])
-    with pytest.raises(UserError, match="out/seed0: a run with --episodes 40, where 50 is wanted"):
-        plan("catch_dqn", ["--episodes", "50", *SMALL[2:]], 1, {}, {}, Path("out"))
+    Warm().perform(plan("cartpole_dqn", TABLE, 1, {}, {}, Path("out")).jobs[0])
+    with pytest.raises(UserError, match="out/seed0: a run with --episodes 20, where 21 is wanted"):
+        plan("cartpole_dqn", [*TABLE[:2], *TABLE[4:]], 1, {"episodes": "21"}, {}, Path("out"))
 
 
 # -- the pool ---------------------------------------------------------------------------------------------------------
@@ -261,14 +262,10 @@ def test_a_study_from_python(here, monkeypatch):
 
 
 def test_settings_that_are_no_grid_are_compared(here):
-    settings = {"plain": SMALL, "fast, step x 10": [*SMALL, "--learning-rate", "0.1"]}
-    found = running.compared("catch_dqn", settings, 2, Path("out"))
-    assert [(row["setting"], row["seed"]) for row in found.rows] == [
-        (name, seed) for name in settings for seed in (0, 1)
-    ]
+    settings = {"plain": TABLE, "fast, step x 10": [*TABLE, "--learning-rate", "0.1"]}
+    found = running.compared("cartpole_dqn", settings, 2, Path("out"))
+    assert [(row["setting"], row["seed"]) for row in found.rows] == [(label, i) for label in settings for i in (0, 1)]
     assert Run("out/fast,-step-x-10/seed1").read_config()["settings"]["learning_rate"] == 0.1
-    with pytest.raises(UserError, match=r"wild, seed 0: --learning-rate .*: the loss was"):
-        running.compared("catch_dqn", {"wild": [*SMALL, "--learning-rate", "1e30"]}, 1, Path("other"))
 
 
 def test_a_study_is_not_made_where_something_else_is(here):

@@ -1,8 +1,9 @@
 """Who makes the runs of a study: a pool takes jobs and tells what becomes of them. Here: processes on this machine.
 
-Each process computes with one thread. Measured on two cores, ten seeds of Catch (docs/study.md): two processes of one
-thread take TODO of the time that one process of two threads takes. And the last bits of a run depend on its threads:
-with always one, a run is the same wherever and beside whatever else it is made.
+Each process computes with one thread, and there are as many as processors. The last bits of a run depend on its threads:
+with always one, a run is the same beside whatever else it is made. And it pays: at T1's size (2x100 units, batch 256) a
+step takes 545 µs of processor time with one thread and 764 µs with two, which wait for each other (medians of three, two
+cores that did other work too).
 """
 
 import collections
