@@ -31,6 +31,7 @@ from shared.tune.space import Dimension
 
 ABOUT, PRESET, TRIALS = "tuning.json", "best.yaml", "trials"  # in the folder of a tuning
 INDEX = "index"  # among what the database knows of a trial
+FIRST_SEED = 1000  # of the runs of a trial: those of a study, from 0 on, judge the best one anew
 TENTHS = 10  # of its first run, after each of which a trial may be given up; then after each run
 UNJUDGED = 3  # tenths in which it is not: what explores has not learned yet
 FIRST = 5  # trials of which none is given up
@@ -56,7 +57,7 @@ class Tuning(NamedTuple):
     @property
     def about(self) -> dict[str, Any]:
         """What makes it this tuning and not another one."""
-        varied = {one.name: list(one.choices) or [one.low, one.high] for one in self.dimensions}
+        varied = {one.name: [*one.choices] if one.choices else [one.low, one.high] for one in self.dimensions}
         return {"experiment": self.experiment, "flags": list(self.argv), "seeds": self.seeds, "varied": varied}
 
 
@@ -131,7 +132,8 @@ class Search:
 
     def found(self) -> tuple[list[dict[str, Any]], dict[str, dict[int, Any]]]:
         """Rows and curves for `shared.study.report`: of the trials that came to their end, each a setting."""
-        rows, curves = [], {}
+        rows: list[dict[str, Any]] = []
+        curves: dict[str, dict[int, Any]] = {}
         for trial in self._trials(TrialState.COMPLETE):
             values = self._values(trial.params)
             for job in self._jobs(self._index(trial), values):
@@ -250,18 +252,18 @@ class Search:
 
         for job in self._jobs(self._index(trial), values):
 
-            def watch(share, row, seed=job.seed):
+            def watch(share, row, before=len(scores)):
                 score, tenth = float(row["score"]), int(share * TENTHS)
-                now = f"trial {self._index(trial)}: seed {seed}, {share:.0%}, score {score:.4g}"
-                progress.update(over, (seed + share) / self.tuning.seeds, now)
-                if seed == 0 and 0 < tenth < TENTHS and np.isfinite(score):
+                now = f"trial {self._index(trial)}, run {before + 1}: {share:.0%}, score {score:.4g}"
+                progress.update(over, (before + share) / self.tuning.seeds, now)
+                if not before and 0 < tenth < TENTHS and np.isfinite(score):
                     judge(tenth, score, f"{share:.0%} of its first run")
 
             try:
                 perform(job, watch)
                 scores.append(Run(job.folder).read_summary()["mean_score"])
                 if len(scores) < self.tuning.seeds:
-                    judge(TENTHS + job.seed, float(np.mean(scores)), f"{len(scores)} of {self.tuning.seeds} runs")
+                    judge(TENTHS + len(scores), float(np.mean(scores)), f"{len(scores)} of {self.tuning.seeds} runs")
             except _GivenUp:
                 checkpoint.remove(Path(job.folder))  # nobody is going to resume it
                 raise
@@ -279,7 +281,7 @@ class Search:
                 f"trial {index}: {_label(values)}",
                 seed,
             )
-            for seed in range(self.tuning.seeds)
+            for seed in range(FIRST_SEED, FIRST_SEED + self.tuning.seeds)
         ]
 
     def _leave_preset(self, index, values, score):
