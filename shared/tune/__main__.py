@@ -35,7 +35,7 @@ class TuneSettings:
     """How much is tried."""
 
     trials: int = option(20, "settings to try, in all", low=1, high=1_000_000)
-    seeds: int = option(3, "runs of each, with the seeds 0, 1, 2 and so on", low=1, high=1000)
+    seeds: int = option(3, "runs of each, with the seeds 1000, 1001 and so on", low=1, high=1000)
     seed: int = option(0, "of what is suggested", low=0, high=LARGEST)
     pruning: bool = option(True, "give up a trial that goes worse than half of those before it")
 
@@ -69,7 +69,9 @@ def main(argv: list[str]) -> int:
         metavar="FILE",
         help="the SQLite database of the trials (default: tune.db in --out)",
     )
-    arguments = parser.parse_args(argv[:end])
+    arguments, unknown = parser.parse_known_args(argv[:end])
+    if unknown:
+        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
     settings = settings_from(arguments, TuneSettings)
     if (arguments.experiment is None) == (arguments.env is None):
         raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
