@@ -1,5 +1,6 @@
 """Trainings over seeds and settings, side by side."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,10 +15,10 @@ import pytest
 from soak.kill import left_in
 
 from shared.commands.program import suite_of
-from shared.errors import UserError
+from shared.errors import UserError, name_program, warn
 from shared.runs.folder import Run
 from shared.study import __main__ as command
-from shared.study import pool, running, study
+from shared.study import pool, running, study, worker
 from shared.study.job import Job, Warm
 from shared.study.plan import plan
 from shared.study.pool import Event, LocalPool
@@ -140,8 +141,8 @@ def test_a_game_of_ones_own_and_any_environment(here, monkeypatch, capsys):
     Path("own/rules.py").write_text(text.split("```python\n")[1].split("```")[0])
     Path("own/walk.py").write_text(RING)
     monkeypatch.setattr("sys.path", list(sys.path))
-    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=tuned,long"]) == 0
-    config = Run("runs/studies/walk-preset=tuned,long/preset=long/seed0").read_config()
+    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=long"]) == 0
+    config = Run("runs/studies/walk-preset=long/preset=long/seed0").read_config()
     assert config["command"][:3] == ["python", "own/walk.py", "train"]
     assert config["settings"]["steps"] == 900
     Path("own/empty.py").write_text("print(1)")
@@ -224,6 +225,17 @@ def test_a_process_that_dies_is_replaced_and_its_run_tried_again(stub):
     assert failed[jobs[1]] == "3 processes died of it: ended by SIGKILL, as the system does where memory runs out"
     assert failed[jobs[2]] == "3 processes died of it: status 3, MemoryError: no room"
     assert failed[jobs[3]] == "--learning-rate 3: too large"
+
+
+def test_warnings_are_taken_out_of_what_a_process_prints(capsys):
+    told = []
+    with contextlib.redirect_stderr(worker.Warnings(told.append)):
+        name_program(worker.PROGRAM)
+        warn("values run away")
+        print("Traceback\nand more", file=sys.stderr)
+    name_program("")
+    assert told == ["values run away"]
+    assert capsys.readouterr().err == "Traceback\nand more\n"
 
 
 def test_told_to_stop_all_runs_stop_and_no_other_begins(stub):
