@@ -10,13 +10,16 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import psutil
 import pytest
 from soak.kill import left_in
 
+from cartpole_dqn import train
 from shared.commands.program import suite_of
 from shared.errors import UserError, name_program, warn
 from shared.runs.folder import Run
+from shared.runs.training import Stopped
 from shared.study import __main__ as command
 from shared.study import pool, running, study, worker
 from shared.study.job import Job, Warm
@@ -178,6 +181,21 @@ def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
     (Path(job.folder) / "summary.json").unlink()
     Warm().perform(job)
     assert left_in(Path(job.folder)) == wanted
+
+
+@pytest.mark.parametrize("by", ["the study", "the command"])
+def test_a_job_that_was_told_to_stop_is_gone_on_with(by):
+    whole, cut = (plan("cartpole_dqn", TABLE, 1, {}, {}, Path(name)).jobs[0] for name in ("whole", "cut"))
+    Warm().perform(whole)
+    with pytest.raises(Stopped):
+        Warm().perform(cut, stop=lambda: True)
+    assert not Run(cut.folder).finished
+    if by == "the study":
+        Warm().perform(cut)
+    else:
+        keras.utils.clear_session()  # as in a process of its own
+        assert train.main(["--resume", cut.folder]) == 0
+    assert left_in(Path(cut.folder)) == left_in(Path(whole.folder))
 
 
 def test_a_finished_run_with_other_settings_is_refused():
