@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 from pathlib import Path
 
 from shared.commands import output
@@ -13,6 +14,7 @@ from shared.errors import INTERRUPTED, UserError, say, warn
 from shared.late import late
 from shared.options import LARGEST, check_limits, option
 from shared.study.plan import folder_name, refuse_own
+from shared.study.pool import THREADS
 from shared.tune.space import dimensions
 
 report, search, training = late("shared.study.report"), late("shared.tune.search"), late("shared.runs.training")
@@ -86,6 +88,8 @@ def main(argv: list[str]) -> int:
     varied = dimensions(arguments.vary, first.choice, flags)
     if importlib.util.find_spec("optuna") is None:
         raise UserError('optuna: is not installed; run pip install ".[tune]"')
+    for variable, one in THREADS.items():
+        os.environ.setdefault(variable, one)  # before TensorFlow is imported
     out = arguments.out or ROOT / folder_name(" ".join([suite.package, *flags, *arguments.vary]))
     tuning = search.Tuning(
         experiment,

@@ -78,8 +78,9 @@ class Search:
 
     def __init__(self, tuning: Tuning, suite: Suite) -> None:
         self.tuning, self.suite = tuning, suite
+        if tuning.storage.parent != tuning.folder:
+            files.check_place(tuning.storage)
         _claim(tuning)
-        files.check_place(tuning.storage)
         self._one_at_a_time = filelock.FileLock(f"{tuning.storage}.lock")
         with self._one_at_a_time, self._known_errors():
             self.study = self._opened()
@@ -250,9 +251,9 @@ class Search:
                 if trial.should_prune():
                     raise _GivenUp(f"after {where}, where it scored {score:.4g}")
 
-        for job in self._jobs(self._index(trial), values):
+        for before, job in enumerate(self._jobs(self._index(trial), values)):
 
-            def watch(share, row, before=len(scores)):
+            def watch(share, row, before=before):
                 score, tenth = float(row["score"]), int(share * TENTHS)
                 now = f"trial {self._index(trial)}, run {before + 1}: {share:.0%}, score {score:.4g}"
                 progress.update(over, (before + share) / self.tuning.seeds, now)
