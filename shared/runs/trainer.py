@@ -34,7 +34,8 @@ class Trainer(Protocol):
     def again(self, settings: Any, model: Any) -> None:
         """Become what a new trainer for these settings and this model would be, without compiling anything.
 
-        What was trained before is lost, also in the model that `export` returned.
+        What was trained before is lost, also in the model that `export` returned. What a seed decides has to be in
+        the model's variables or to come with the draws: a game or a learner that reads `settings.seed` keeps the first.
 
         Args:
             settings: those that there were, but for `seed`.
