@@ -1,6 +1,7 @@
 """Tuning: what is varied, which trials are done by whom, and what comes out."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import sqlite3
@@ -56,6 +57,14 @@ class TestSpace:
         assert units.by_factors
         assert discount == Dimension("discount", low=0.0, high=1.0)
         assert loss.choices == ("mse", "mse-taken", "clipped-huber")
+
+    def test_a_declared_range_has_the_value_to_begin_with_in_it(self):
+        settings = dataclasses.replace(SUITE.experiments["catch"].presets["tutorial"], hidden=(5,), n_step=20)
+        choice = requested([], SUITE).choice._replace(settings=settings)
+        units, n_step, batch = dimensions(["hidden", "n_step", "batch_size=8:16"], choice, [])
+        assert (units.low, units.high) == (5, 256)
+        assert (n_step.low, n_step.high) == (1, 20)
+        assert (batch.low, batch.high) == (8, 16)
 
     def test_nothing_asked_for_is_what_declares_how_it_is_tuned(self):
         assert [one.name for one in varied()] == ["n_step", "batch_size", "hidden", "learning_rate"]
@@ -286,6 +295,14 @@ class TestSearch:
         with pytest.raises(UserError, match="not empty, and what it holds is no tuning; give another --out"):
             Search(tuning, SUITE)
         assert [path.name for path in tuning.folder.iterdir()] == ["best.yaml"]
+
+    def test_a_database_of_another_version_is_named(self, tuning, tmp_path):
+        path = tmp_path / "later.db"
+        Search(tuning._replace(storage=path), SUITE)
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE alembic_version SET version_num = 'v99'")
+        with pytest.raises(UserError, match=r"later\.db: .*version.*; name another --storage, or another --out"):
+            Search(tuning._replace(storage=path), SUITE)
 
     @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(1000)])
     def test_a_file_that_is_no_database_is_named(self, tuning, tmp_path, content):

@@ -333,11 +333,17 @@ class _Sampler(optuna.samplers.BaseSampler):
 
 
 def database(path: Path) -> optuna.storages.BaseStorage:
-    """The SQLite database in a file, which is made if it is not there."""
+    """The SQLite database in a file, which is made if it is not there.
+
+    Raises `UserError` for one of another version of Optuna.
+    """
     place = path.resolve()
     # By a function and not by a URL, in which a path would have to be without many a sign.
     connect = {"creator": lambda: sqlite3.connect(place, timeout=PATIENCE, check_same_thread=False)}
-    return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
+    try:
+        return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
+    except RuntimeError as error:  # of another version
+        raise UserError(f"{path}: {error}; name another --storage, or another --out") from None
 
 
 def _label(values):
