@@ -77,7 +77,7 @@ class Warm:
             refuse_another(Run(path).read_config(), list(job.argv), suite, path)
             if Run(path).finished:
                 return
-        trainer = self._trainer_for(choice, path, request.start)
+        trainer = self._trainer_for(job, request)
         run = Watched.open(path) if begun else Watched.claim(path)
         with contextlib.closing(run):
             run.watch, run.trainer = watch, trainer
@@ -86,19 +86,21 @@ class Warm:
                     whole_run.carry_out(run, choice, trainer, resume=True, keras=request.keras, show=False, stop=stop)
                     return
                 except checkpoint.NoCheckpoint:  # it was killed before its first one
-                    run.trainer = trainer = self._trainer_for(choice, path, request.start)
+                    run.trainer = trainer = self._trainer_for(job, request)
             config = whole_run.config_of(suite, choice, [*job.argv, "--out", job.folder])
             run.begin(config, choice.experiment.weights_name)
             whole_run.carry_out(run, choice, trainer, keras=request.keras, show=False, stop=stop)
 
-    def _trainer_for(self, choice, place, start):
-        key = (choice.experiment.name, choice.engine, dataclasses.replace(choice.settings, seed=0), start)
+    def _trainer_for(self, job, request):
+        choice = request.choice
+        settings = dataclasses.replace(choice.settings, seed=0)
+        key = (job.experiment, choice.experiment.name, choice.engine, settings, request.start)
         warm = self._trainer if key == self._key else None
         self._key, self._trainer = None, None
         if warm is None:
             # Layers are named by how many there have been: in a process of its own the run would have the same names.
             keras.utils.clear_session()
-        self._trainer = whole_run.trainer_for(choice, place, start, warm)
+        self._trainer = whole_run.trainer_for(choice, Path(job.folder), request.start, warm)
         self._key = key
         return self._trainer
 

@@ -201,9 +201,4 @@ class _Process:
         self._messages.put((self, "gone", None))
 
     def _hear_complaints(self):
-        warning = f"{worker.PROGRAM}: warning: "
-        for line in self._process.stderr:
-            if line.startswith(warning):
-                self._messages.put((self, "told", line.removeprefix(warning).rstrip()))
-            elif line.strip():
-                self._last.append(line)
+        self._last.extend(line for line in self._process.stderr if line.strip())
