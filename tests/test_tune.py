@@ -379,6 +379,33 @@ class TestCommand:
                 main("--out", str(tmp_path / "out"), *words)
         assert not (tmp_path / "out").exists()
 
+    def test_a_process_that_has_done_much_begins_anew(self, tmp_path, performed, monkeypatch, capsys):
+        words = (
+            "--trials",
+            "3",
+            "--seeds",
+            "1",
+            "--out",
+            str(tmp_path / "out"),
+            "--vary",
+            "learning_rate",
+            "--",
+            *SMALL,
+        )
+
+        def begin_anew(program, argv):
+            assert argv == [sys.executable, *sys.orig_argv[1:]]
+            raise InterruptedError
+
+        monkeypatch.setattr(search, "RENEWED", 2)
+        monkeypatch.setattr(command.os, "execv", begin_anew)
+        monkeypatch.setattr(Run, "read_metrics", lambda run: [])
+        with pytest.raises(InterruptedError):
+            main(*words)
+        assert main(*words) == 0
+        told = capsys.readouterr().out
+        assert [f"\ntrial {number}: score" in told for number in range(4)] == [True, True, True, False]
+
     def test_killed_and_resumed_and_the_best_preset_trains(self, tmp_path, capsys):
         out = tmp_path / "out"
         words = ["--trials", "3", "--seeds", "2", "--out", str(out), "--vary", "learning_rate", "--", *SMALL]
