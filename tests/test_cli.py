@@ -148,7 +148,7 @@ def test_a_mistake_is_one_line_however_the_command_is_run(way, monkeypatch, caps
     assert capsys.readouterr().err == f"{name}: --epsilon 2.0: out of range; give a value from 0.0 to 1.0\n"
 
 
-@pytest.mark.parametrize("module", ["catch_dqn.train", "catch_dqn.play", "catch_dqn.evaluate"])
+@pytest.mark.parametrize("module", ["catch_dqn.train", "catch_dqn.play", "catch_dqn.evaluate", "shared.tune"])
 def test_help_answers_at_once(module, cpu_seconds):
     began = cpu_seconds()
     shown = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, env=environment())

@@ -1,6 +1,7 @@
 """Tuning: what is varied, which trials are done by whom, and what comes out."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import sqlite3
@@ -56,6 +57,14 @@ class TestSpace:
         assert units.by_factors
         assert discount == Dimension("discount", low=0.0, high=1.0)
         assert loss.choices == ("mse", "mse-taken", "clipped-huber")
+
+    def test_a_declared_range_has_the_value_to_begin_with_in_it(self):
+        settings = dataclasses.replace(SUITE.experiments["catch"].presets["tutorial"], hidden=(5,), n_step=20)
+        choice = requested([], SUITE).choice._replace(settings=settings)
+        units, n_step, batch = dimensions(["hidden", "n_step", "batch_size=8:16"], choice, [])
+        assert (units.low, units.high) == (5, 256)
+        assert (n_step.low, n_step.high) == (1, 20)
+        assert (batch.low, batch.high) == (8, 16)
 
     def test_nothing_asked_for_is_what_declares_how_it_is_tuned(self):
         assert [one.name for one in varied()] == ["n_step", "batch_size", "hidden", "learning_rate"]
@@ -287,6 +296,14 @@ class TestSearch:
             Search(tuning, SUITE)
         assert [path.name for path in tuning.folder.iterdir()] == ["best.yaml"]
 
+    def test_a_database_of_another_version_is_named(self, tuning, tmp_path):
+        path = tmp_path / "later.db"
+        Search(tuning._replace(storage=path), SUITE)
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE alembic_version SET version_num = 'v99'")
+        with pytest.raises(UserError, match=r"later\.db: .*version.*; name another --storage, or another --out"):
+            Search(tuning._replace(storage=path), SUITE)
+
     @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(1000)])
     def test_a_file_that_is_no_database_is_named(self, tuning, tmp_path, content):
         path = tmp_path / "mine.db"
@@ -361,6 +378,33 @@ class TestCommand:
             with pytest.raises(UserError, match=complaint):
                 main("--out", str(tmp_path / "out"), *words)
         assert not (tmp_path / "out").exists()
+
+    def test_a_process_that_has_done_much_begins_anew(self, tmp_path, performed, monkeypatch, capsys):
+        words = (
+            "--trials",
+            "3",
+            "--seeds",
+            "1",
+            "--out",
+            str(tmp_path / "out"),
+            "--vary",
+            "learning_rate",
+            "--",
+            *SMALL,
+        )
+
+        def begin_anew(program, argv):
+            assert argv == [sys.executable, *sys.orig_argv[1:]]
+            raise InterruptedError
+
+        monkeypatch.setattr(search, "RENEWED", 2)
+        monkeypatch.setattr(command.os, "execv", begin_anew)
+        monkeypatch.setattr(Run, "read_metrics", lambda run: [])
+        with pytest.raises(InterruptedError):
+            main(*words)
+        assert main(*words) == 0
+        told = capsys.readouterr().out
+        assert [f"\ntrial {number}: score" in told for number in range(4)] == [True, True, True, False]
 
     def test_killed_and_resumed_and_the_best_preset_trains(self, tmp_path, capsys):
         out = tmp_path / "out"

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 from shared.commands import output
@@ -103,7 +104,9 @@ def main(argv: list[str]) -> int:
         searching = search.Search(tuning, suite)
         say(f"varied: {', '.join(map(str, varied))}")
         try:
-            searching.run()
+            if not searching.run():
+                sys.stdout.flush()
+                os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
         except (training.Stopped, KeyboardInterrupt) as stopped:
             say(f"stopped and saved; go on with: {command_line('python -m shared.tune', *argv)}")
             return getattr(stopped, "status", INTERRUPTED)

@@ -36,6 +36,7 @@ TENTHS = 10  # of its first run, after each of which a trial may be given up; th
 UNJUDGED = 3  # tenths in which it is not: what explores has not learned yet
 FIRST = 5  # trials of which none is given up
 ATTEMPTS = 3  # of one trial, whose processes die
+RENEWED = 50  # trials after which a process begins anew: of each TensorFlow keeps what it has compiled, 20 MB or so
 PATIENCE = 60  # seconds that a process waits for others that write to the database
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -108,24 +109,27 @@ class Search:
             )
         return study
 
-    def run(self) -> None:
-        """Do trials until there are as many as asked for.
+    def run(self) -> bool:
+        """Do trials until there are as many as asked for, or until a new process should go on.
+
+        Returns whether there are as many.
 
         Raises:
             shared.runs.training.Stopped: after a signal, once a checkpoint is written.
             UserError: if a run cannot be made for a reason that other settings would not mend.
         """
         with TuningProgress(self.tuning.trials, self._over()) as progress, self._known_errors():
-            while True:
+            for _ in range(RENEWED):
                 with self._one_at_a_time:
                     self._take_over()
                     if self._over() + self.going_on() >= self.tuning.trials:
-                        return
+                        return True
                     trial = self._next()
                     held = contextlib.ExitStack()
                     held.enter_context(self._lock(trial.number))
                 with held:
                     self._do(trial, progress)
+        return False
 
     def best(self) -> FrozenTrial | None:
         """The best trial that came to its end, the first one among equals."""
@@ -333,11 +337,17 @@ class _Sampler(optuna.samplers.BaseSampler):
 
 
 def database(path: Path) -> optuna.storages.BaseStorage:
-    """The SQLite database in a file, which is made if it is not there."""
+    """The SQLite database in a file, which is made if it is not there.
+
+    Raises `UserError` for one of another version of Optuna.
+    """
     place = path.resolve()
     # By a function and not by a URL, in which a path would have to be without many a sign.
     connect = {"creator": lambda: sqlite3.connect(place, timeout=PATIENCE, check_same_thread=False)}
-    return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
+    try:
+        return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
+    except RuntimeError as error:  # of another version
+        raise UserError(f"{path}: {error}; name another --storage, or another --out") from None
 
 
 def _label(values):

@@ -116,7 +116,7 @@ def _dimension(field, settings, wanted):
     number = NUMBERS.get(kind)
     low, colon, high = wanted.partition(":")
     if number and (colon or not wanted):
-        low, high = (number(low), number(high)) if colon else _declared(field)
+        low, high = (number(low), number(high)) if colon else _declared(field, getattr(settings, field.name))
         for end in (low, high):
             check_value(field, kind, end)
         if not low < high:
@@ -145,9 +145,10 @@ def _checked(field, kind, word):
     return str(value)
 
 
-def _declared(field):
-    """The range that a field declares."""
+def _declared(field, value):
+    """The range that a field declares, with the `value` that it has in it: a tuning begins with that."""
     low, high = field.metadata.get("search") or (field.metadata.get("low"), field.metadata.get("high"))
     if low is None or high is None:
         raise UserError(f"has no limits of its own; give a range, such as {field.name}=1:100")
-    return low, high
+    held = [one for one in (value if isinstance(value, tuple) else (value,)) if one]  # 0 switches off
+    return min([low, *held]), max([high, *held])
