@@ -228,6 +228,7 @@ def _add_choices(parser, suite, experiment, engines):
         help="go on with an unfinished run: in FOLDER, else in --out, else the latest one; a finished one with more "
         "--episodes or --steps goes on from its weights, as a new run",
     )
+    parser.add_compile_cache()
 
 
 def _config(suite, choice, argv):
