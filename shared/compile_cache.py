@@ -98,7 +98,7 @@ class CompileCache:
                     self._held.add(path.name)
 
     def keep(self) -> None:
-        """Copy to the disk what was compiled since the last call; what cannot be written is compiled again next time."""
+        """Copy to the disk what was compiled since the last call; what cannot be written is compiled anew next time."""
         if self._folder is None:
             return
         new = [name for name in self._ram.listdir(IN_MEMORY) if NAME.fullmatch(name) and name not in self._held]
