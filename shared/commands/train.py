@@ -1,5 +1,6 @@
 """The command `train` that every experiment offers."""
 
+import argparse
 import contextlib
 import dataclasses
 import re
@@ -16,13 +17,18 @@ from shared.commands.trained import add_choice
 from shared.dqn.settings import what_stays
 from shared.errors import UserError, say, warn
 from shared.late import late
+from shared.names import SINKS
 from shared.options import flag
+from shared.runs import logs
 from shared.runs.experiment import with_model
 from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
 from shared.runs.suite import Choice, RunConfig, Suite
 
 storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
 
+playback, views = late("shared.display.playback"), late("shared.display.views")
+
+SHOWN_GAMES = 3  # of the evaluation, in a log
 LATEST = object()  # --resume without a folder
 
 
@@ -36,6 +42,7 @@ def train(argv: list[str], suite: Suite) -> int:
     Returns the exit status.
     """
     request = _requested(argv, suite)
+    logs.require(request.log)
     preset = request.defaults.settings
     if request.resume is not None and request.start is not None:
         raise UserError(f"--from {request.start}: a resumed run goes on from its own weights; leave out one of the two")
@@ -53,12 +60,12 @@ def train(argv: list[str], suite: Suite) -> int:
                 f"{name} {value}: this run was begun with {begun_with}; leave the flag out, or start another run"
             )
         run = Run.open(request.resume)
-    with contextlib.closing(run), output.patience():
+    with contextlib.closing(run), contextlib.closing(run.log_to(request.log)) as log, output.patience():
         began = time.monotonic()
         trainer = _trainer(run, now, request.start, begins=request.resume is None)
         if request.resume is None:
             run.begin(_config(suite, now, argv), now.experiment.weights_name)
-        return _train(run, trainer, request, suite, began)
+        return _train(run, log, trainer, request, suite, began)
 
 
 def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place: Path) -> None:
@@ -86,6 +93,7 @@ class Request(NamedTuple):
     resume: Path | None  # the folder of that run
     out: Path | None
     overwrite: bool
+    log: tuple[str, ...]  # where the rows of metrics are shown too
     keras: bool  # also write the whole network as Keras does
     start: Path | None  # the file of the weights that it begins with; None: random ones
 
@@ -108,7 +116,7 @@ def _requested(argv, suite):
     except UserError as error:
         raise _with_source(error, argv, defaults, resume) from None
     choice = Choice(suite.find(arguments.experiment), arguments.preset, arguments.engine, settings)
-    return Request(choice, defaults, resume, first.out, first.overwrite, first.keras, first.start)
+    return Request(choice, defaults, resume, first.out, first.overwrite, first.log, first.keras, first.start)
 
 
 def _with_source(error, argv, then, resume):
@@ -220,6 +228,13 @@ def _add_choices(parser, suite, experiment, engines):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
+        "--log",
+        type=_sinks,
+        default=(),
+        metavar=",".join(SINKS),
+        help="show the rows of metrics.csv there too, and games of the final evaluation; all stays in the run's folder",
+    )
+    parser.add_argument(
         "--resume",
         nargs="?",
         type=path_name,
@@ -289,7 +304,7 @@ def _trainer(run, choice, start, begins):
     return trainer
 
 
-def _train(run, trainer, request, suite, began):
+def _train(run, log, trainer, request, suite, began):
     """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
     choice, resumed = request.choice, request.resume is not None
     experiment = choice.experiment
@@ -304,11 +319,12 @@ def _train(run, trainer, request, suite, began):
             resume=resumed,
         )
     except training.Stopped as stopped:
-        say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
+        words = ["--resume", run.path, *(["--log", ",".join(request.log)] if request.log else [])]
+        say(f"stopped and saved; go on with: {command_line(suite.command('train'), *words)}")
         return stopped.status
     if request.keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
-    _finish(run, experiment, choice.settings, trainer, outcome)
+    _finish(run, log, experiment, choice.settings, trainer, outcome)
     weights = run.path / experiment.weights_name
     say(
         f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
@@ -319,7 +335,7 @@ def _train(run, trainer, request, suite, began):
     return 0
 
 
-def _finish(run, experiment, settings, trainer, outcome):
+def _finish(run, log, experiment, settings, trainer, outcome):
     """Leave in the run's folder what training came to, and print how good it is."""
     model = trainer.export()
     storage.save_weights(model, run.path / experiment.weights_name)
@@ -337,3 +353,21 @@ def _finish(run, experiment, settings, trainer, outcome):
         print(f"no {experiment.unit.removesuffix('s')} ended in training")
     run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})
     print(experiment.describe(result))
+    log.finish(outcome.steps, result, lambda: _games(experiment, settings, model))
+
+
+def _games(experiment, settings, model):
+    """Games of the evaluation, as an animated GIF."""
+    env, stage = experiment.env(settings, render_mode="rgb_array"), experiment.stage() or views.any_stage()
+    seed = settings.seed + EVALUATION_SEED_OFFSET
+    policy = experiment.policy(model, False, seed)
+    return playback.animation(playback.Small(env, stage.every), policy, episodes=SHOWN_GAMES, fps=stage.fps, seed=seed)
+
+
+def _sinks(text):
+    """The sinks that a command line names, with commas between them."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in SINKS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no log; give some of {','.join(SINKS)}")
+    return names
