@@ -4,14 +4,12 @@ import argparse
 import contextlib
 import dataclasses
 import re
-import sys
 import time
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.commands import affordable, output
-from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
+from shared.commands import output, whole_run
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
 from shared.dqn.settings import what_stays
@@ -19,16 +17,12 @@ from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.names import SINKS
 from shared.options import flag
-from shared.runs import logs
-from shared.runs.experiment import with_model
-from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
-from shared.runs.suite import Choice, RunConfig, Suite
+from shared.runs import logs, preset_file
+from shared.runs.folder import CONFIG, Run, latest_run, new_folder
+from shared.runs.suite import Choice, Suite
 
-storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
+training = late("shared.runs.training")
 
-playback, views = late("shared.display.playback"), late("shared.display.views")
-
-SHOWN_GAMES = 3  # of the evaluation, in a log
 LATEST = object()  # --resume without a folder
 
 
@@ -41,7 +35,7 @@ def train(argv: list[str], suite: Suite) -> int:
 
     Returns the exit status.
     """
-    request = _requested(argv, suite)
+    request = requested(argv, suite)
     logs.require(request.log)
     preset = request.defaults.settings
     if request.resume is not None and request.start is not None:
@@ -55,17 +49,23 @@ def train(argv: list[str], suite: Suite) -> int:
         label = f"{now.experiment.name.replace('/', '-')}-{now.preset}-seed{now.settings.seed}"
         run = Run.claim(request.out or new_folder(suite.package, label), request.overwrite)
     else:
-        for name, begun_with, value in _differences(request.defaults, now, suite):
+        for name, begun_with, value in whole_run.differences(request.defaults, now, suite):
             raise UserError(
                 f"{name} {value}: this run was begun with {begun_with}; leave the flag out, or start another run"
             )
         run = Run.open(request.resume)
-    with contextlib.closing(run), contextlib.closing(run.log_to(request.log)) as log, output.patience():
+    with contextlib.closing(run), output.patience():
         began = time.monotonic()
-        trainer = _trainer(run, now, request.start, begins=request.resume is None)
+        run.log_to(request.log)
+        try:
+            trainer = whole_run.trainer_for(now, run.path, request.start)
+        except UserError:
+            if request.resume is None:
+                run.release()
+            raise
         if request.resume is None:
-            run.begin(_config(suite, now, argv), now.experiment.weights_name)
-        return _train(run, log, trainer, request, suite, began)
+            run.begin(whole_run.config_of(suite, now, argv), now.experiment.weights_name)
+        return _carry_out(run, trainer, request, suite, began)
 
 
 def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place: Path) -> None:
@@ -76,9 +76,9 @@ def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place:
         argv, suite: as for `train`; no run to resume is named.
         place: of the run, for the complaint.
     """
-    wanted = _requested(argv, suite).choice
+    wanted = requested(argv, suite).choice
     found = suite.of_run(config, place, wanted.experiment.name)
-    for name, value, other in _differences(found, wanted, suite):
+    for name, value, other in whole_run.differences(found, wanted, suite):
         raise UserError(
             f"{place}: a run with {name} {value}, where {other} is wanted; remove it, or let the runs go to "
             "another folder"
@@ -98,39 +98,50 @@ class Request(NamedTuple):
     start: Path | None  # the file of the weights that it begins with; None: random ones
 
 
-def _requested(argv, suite):
-    """The `Request` of some arguments."""
-    first, defaults, resume = _defaults(argv, suite)
-    experiment = defaults.experiment
-    chosen = " ".join([*suite.named(experiment.name), f"--preset {defaults.preset}"])
+def requested(argv: Sequence[str], suite: Suite) -> Request:
+    """What some arguments of `train` ask for.
+
+    Args:
+        argv: the arguments.
+        suite: what can be trained.
+
+    Raises:
+        UserError: if it cannot be done.
+    """
+    first, defaults, resume, file = _defaults(argv, suite)
+    experiment, preset = defaults.experiment, first.preset or defaults.preset
+    chosen = " ".join([*suite.named(experiment.name), f"--preset {preset}"])
     parser = Parser(
         suite.command("train"),
         f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {chosen}.",
     )
     _add_choices(parser, suite, experiment, experiment.engines)
     parser.set_defaults(experiment=experiment.name, preset=defaults.preset, engine=defaults.engine)
-    parser.add_settings(defaults.settings, fixed=experiment.fixed)
+    parser.add_settings(file.over(defaults.settings) if file else defaults.settings, fixed=experiment.fixed)
     arguments = parser.parse_args(argv)
     try:
         settings = settings_from(arguments, experiment.settings_class)
     except UserError as error:
-        raise _with_source(error, argv, defaults, resume) from None
-    choice = Choice(suite.find(arguments.experiment), arguments.preset, arguments.engine, settings)
+        raise _with_source(error, argv, defaults.settings, preset, resume) from None
+    preset = file.preset if file else arguments.preset
+    choice = Choice(suite.find(arguments.experiment), preset, arguments.engine, settings)
     return Request(choice, defaults, resume, first.out, first.overwrite, first.log, first.keras, first.start)
 
 
-def _with_source(error, argv, then, resume):
+def _with_source(error, argv, then, preset, resume):
     """A complaint about settings, with where the flags come from that it names and nobody gave."""
     given = {word.split("=")[0] for word in argv}
-    held = {flag(name): str(value) for name, value in dataclasses.asdict(then.settings).items()}
+    held = {flag(name): str(value) for name, value in dataclasses.asdict(then).items()}
     named = [(name, value) for name, value in re.findall(r"(--[a-z-]+) ([^\s:;,]+)", str(error)) if name not in given]
     others = dict.fromkeys(f"{name} {value}" for name, value in named if held.get(name) == value)
-    source = f"comes with --preset {then.preset}" if resume is None else f"is that of the run in {resume}"
+    source = f"comes with --preset {preset}" if resume is None else f"is that of the run in {resume}"
     return UserError(f"{error} ({' and '.join(others)} {source})") if others else error
 
 
 def _defaults(argv, suite):
-    """The arguments that decide the other flags' defaults, the `Choice` that they make, the run to resume or None."""
+    """The arguments that decide the other flags' defaults, the `Choice` that they make, the run to resume or None, and
+    the `PresetFile` that is given or None.
+    """
     first = Parser(suite.command("train"), "", add_help=False)
     engines = dict.fromkeys(engine for experiment in suite.experiments.values() for engine in experiment.engines)
     _add_choices(first, suite, suite.find(None), list(engines))
@@ -143,15 +154,23 @@ def _defaults(argv, suite):
         )
         if resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
-    if resume is not None:
-        return chosen, _of_run(Run(resume), suite, chosen.experiment), resume
+    then = None if resume is None else _of_run(Run(resume), suite, chosen.experiment)
+    file = None
+    if isinstance(chosen.preset, Path):
+        file = preset_file.read(chosen.preset, suite, then.experiment.name if then else chosen.experiment)
+    if then:
+        return chosen, then, resume, file
+    if file:
+        settings = file.over(file.experiment.presets[file.preset])
+        engine = chosen.engine or file.experiment.engines[0]
+        return chosen, Choice(file.experiment, file.preset, engine, settings), None, file
     experiment = suite.find(chosen.experiment)
     preset = chosen.preset or next(iter(experiment.presets))
     if preset not in experiment.presets:
         there = ", ".join(experiment.presets)
         raise UserError(f"--preset {preset}: {experiment.name} has only {there}; give one of these")
     engine = chosen.engine or experiment.engines[0]
-    return chosen, Choice(experiment, preset, engine, experiment.presets[preset]), None
+    return chosen, Choice(experiment, preset, engine, experiment.presets[preset]), None, None
 
 
 def _of_run(run, suite, named):
@@ -196,11 +215,24 @@ def _further(request, argv):
     return request._replace(choice=choice, resume=None, out=out, start=run.path / choice.experiment.weights_name)
 
 
+def _preset(text, presets):
+    """What stands after `--preset`: a name, or the path of a file."""
+    if text in presets:
+        return text
+    if preset_file.is_file(text):
+        return Path(text)
+    raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(presets)}, or a .yaml file)")
+
+
 def _add_choices(parser, suite, experiment, engines):
     add_choice(parser, suite, f"which {suite.flag[2:]} (default: {suite.default})")
     presets = list(dict.fromkeys(name for one in (experiment, *suite.experiments.values()) for name in one.presets))
     parser.add_argument(
-        "--preset", choices=presets, help=f"settings as published, or ours (default: {next(iter(experiment.presets))})"
+        "--preset",
+        type=lambda text: _preset(text, presets),
+        metavar="|".join([*presets, "FILE"]),
+        help="settings as published, or ours, or those in a .yaml file, as a tuning leaves it "
+        f"(default: {next(iter(experiment.presets))})",
     )
     if len(engines) > 1:
         parser.add_argument(
@@ -246,122 +278,23 @@ def _add_choices(parser, suite, experiment, engines):
     parser.add_compile_cache()
 
 
-def _config(suite, choice, argv):
-    """What `config.json` is going to say."""
-    return dataclasses.asdict(
-        RunConfig(
-            experiment=suite.package,
-            game=choice.experiment.name,
-            preset=choice.preset,
-            engine=choice.engine,
-            settings=dataclasses.asdict(choice.settings),
-            versions={
-                "python": sys.version.split()[0],
-                **{name: version(name) for name in ("tensorflow", "keras", "numpy", "gymnasium")},
-            },
-            command=(*suite.command("train").split(), *argv),
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        )
-    )
-
-
-def _differences(then, now, suite):
-    """In what two `Choice`s differ: a list of flags, each with what it is there and here."""
-
-    def flags(choice):
-        chosen = {suite.flag: choice.experiment.name, "--preset": choice.preset, "--engine": choice.engine}
-        return chosen | {flag(name): value for name, value in dataclasses.asdict(choice.settings).items()}
-
-    before = flags(then)
-    return [(name, before[name], value) for name, value in flags(now).items() if before[name] != value]
-
-
-def _trainer(run, choice, start, begins):
-    """What trains. Raises `UserError` where the training cannot be paid for, or what it learns not be saved.
-
-    Args:
-        run: claimed, or opened again.
-        choice: what to train.
-        start: the file of the weights to begin with, or None.
-        begins: whether the run was only claimed: it is given back on an error.
-    """
-    experiment, settings = choice.experiment, choice.settings
-    try:
-        affordable.refuse_settings(settings)
-        if start is not None:
-            model = experiment.model(settings)
-            storage.load_weights(model, start)
-            experiment = with_model(experiment, model)
-        trainer = experiment.trainer(settings, choice.engine)
-        model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.num_envs
-        remedy = "give a smaller --batch-size, fewer --num-envs or smaller --hidden layers"
-        affordable.refuse_learning(model, rows, remedy)
-        storage.check_architecture(model, run.path / ARCHITECTURE)
-    except UserError:
-        if begins:
-            run.release()
-        raise
-    return trainer
-
-
-def _train(run, log, trainer, request, suite, began):
+def _carry_out(run, trainer, request, suite, began):
     """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
     choice, resumed = request.choice, request.resume is not None
-    experiment = choice.experiment
     try:
-        outcome = training.train(
-            trainer,
-            run,
-            choice.settings,
-            unit=experiment.unit,
-            figure=experiment.figure,
-            largest_reward=experiment.largest_reward,
-            resume=resumed,
-        )
+        outcome, told = whole_run.carry_out(run, choice, trainer, resume=resumed, keras=request.keras)
     except training.Stopped as stopped:
         words = ["--resume", run.path, *(["--log", ",".join(request.log)] if request.log else [])]
         say(f"stopped and saved; go on with: {command_line(suite.command('train'), *words)}")
         return stopped.status
-    if request.keras:
-        storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
-    _finish(run, log, experiment, choice.settings, trainer, outcome)
-    weights = run.path / experiment.weights_name
+    print(*told, sep="\n")
     say(
-        f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
-        f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
+        f"{len(outcome.scores)} {choice.experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of "
+        f"training, {time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
         f"everything is in {run.path}"
     )
-    say(f"watch it: {command_line(suite.command('play'), '--weights', weights)}")
+    say(f"watch it: {command_line(suite.command('play'), '--weights', run.path / choice.experiment.weights_name)}")
     return 0
-
-
-def _finish(run, log, experiment, settings, trainer, outcome):
-    """Leave in the run's folder what training came to, and print how good it is."""
-    model = trainer.export()
-    storage.save_weights(model, run.path / experiment.weights_name)
-    storage.save_architecture(model, run.path / ARCHITECTURE)
-    axis = ("steps", "environment steps") if trainer.goal.by_steps else ("episodes", experiment.unit)
-    charts.learning_curve(run.path / CURVE, run.read_metrics(), experiment.panels, *axis)
-    result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
-    figure, recent, last = experiment.figure, outcome.scores[-training.WINDOW :], None
-    if len(recent):
-        last = float(figure.of(recent))
-        print(
-            f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {figure.format.format(last)}"
-        )
-    else:
-        print(f"no {experiment.unit.removesuffix('s')} ended in training")
-    run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})
-    print(experiment.describe(result))
-    log.finish(outcome.steps, result, lambda: _games(experiment, settings, model))
-
-
-def _games(experiment, settings, model):
-    """Games of the evaluation, as an animated GIF."""
-    env, stage = experiment.env(settings, render_mode="rgb_array"), experiment.stage() or views.any_stage()
-    seed = settings.seed + EVALUATION_SEED_OFFSET
-    policy = experiment.policy(model, False, seed)
-    return playback.animation(playback.Small(env, stage.every), policy, episodes=SHOWN_GAMES, fps=stage.fps, seed=seed)
 
 
 def _sinks(text):

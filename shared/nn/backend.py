@@ -4,6 +4,7 @@ import atexit
 import functools
 import os
 import platform
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tensorflow.python.framework.ops import uid
 from shared.arrays import Array
 from shared.compile_cache import CompileCache
 from shared.errors import UserError
+from shared.machine import processors
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
@@ -60,6 +62,28 @@ def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callabl
         return lambda *arrays: made(*map(np.shape, arrays))(*arrays)
     concrete = compiled(function).get_concrete_function(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))
     return lambda *arrays: concrete(*(tf.constant(array, tf.float32) for array in arrays)).numpy()
+
+
+def once_for_each_model(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`make(model, *key)` makes a program out of a Keras model, once: it is kept for as long as the model lives.
+
+    The program reads the model's weights as they are when it is called. `make` gets a weak proxy of the model, so that
+    what it makes does not keep it alive.
+    """
+    made: weakref.WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Any]] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(make)
+    def kept(model, *key):
+        try:
+            hash(key)
+        except TypeError:  # what has no hash may change
+            return make(model, *key)
+        programs = made.setdefault(model, {})
+        if key not in programs:
+            programs[key] = make(weakref.proxy(model), *key)
+        return programs[key]
+
+    return kept
 
 
 def graph(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:
@@ -117,14 +141,13 @@ def execution_facts() -> dict[str, str | int]:
     Returns a dict of words and numbers.
     """
     asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0) or cpus
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0)
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
         "processor": _processor(),
-        "threads": threads,
+        "threads": threads or processors(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "onednn_isa": os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "default")),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),

@@ -39,7 +39,7 @@ class Run:
         self.path = Path(path)
         self._lock: Any = None  # a `filelock.FileLock`, once it is taken
         self._made: list[Path] = []  # the folders that were made for it, the innermost first
-        self._logs = self._logs_by(())
+        self.logs = self._logs_by(())  # other places where the rows of `metrics.csv` are shown
 
     @classmethod
     def claim(cls, path: str | Path, overwrite: bool = False) -> Self:
@@ -81,10 +81,9 @@ class Run:
             raise files.user_error(self.path, error) from None
         self.write_json(CONFIG, config)
 
-    def log_to(self, names: Sequence[str]) -> logs.Logs:
+    def log_to(self, names: Sequence[str]) -> None:
         """From now on show the rows of `metrics.csv` in these sinks too (`shared.names.SINKS`)."""
-        self._logs = self._logs_by(names)
-        return self._logs
+        self.logs = self._logs_by(names)
 
     def _logs_by(self, names):
         return logs.Logs(self.path, names, self.read_config, self.read_metrics)
@@ -99,6 +98,7 @@ class Run:
 
     def close(self) -> None:
         """Let other processes have the folder."""
+        self.logs.close()
         self._lock.release()
 
     @classmethod
@@ -168,7 +168,7 @@ class Run:
             UserError: if the file cannot be written, or has other columns.
         """
         self._append(METRICS, tuple(row), [",".join(map(str, row.values()))])
-        self._logs.add(row)
+        self.logs.add(row)
 
     def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
         """Append to `episodes.csv` a row for each episode that ended, all at once.
