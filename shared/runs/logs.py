@@ -5,7 +5,6 @@ step, whatever was written before a kill or after the last checkpoint. Whatever 
 """
 
 import contextlib
-import importlib.util
 import math
 import os
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UserError, warn
-from shared.late import load
+from shared.late import is_installed, load
 from shared.names import SINKS
 from shared.runs.sinks import About, Sink
 
@@ -22,8 +21,7 @@ from shared.runs.sinks import About, Sink
 def require(names: Sequence[str]) -> None:
     """Raise `UserError` for the first of some sinks whose package is not installed."""
     for name in names:
-        found = importlib.util.find_spec(name)
-        if found is None or found.origin is None:  # nothing, or a folder that happens to have its name
+        if not is_installed(name):
             raise UserError(f'--log {name}: {name} is not installed; run pip install ".[{name}]", or leave it out')
 
 
