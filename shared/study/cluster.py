@@ -144,11 +144,8 @@ class RayPool:
         job = min(waiting, key=lambda job: (job.setting != one.setting, elsewhere[job.setting]))
         waiting.remove(job)
         one.job, one.setting = job, job.setting
-        if self._shared_storage:
-            absolute = job._replace(folder=str(Path(job.folder).absolute()))
-            one.actor.begin.remote(absolute, None)
-        else:
-            one.actor.begin.remote(job, pack(Path(job.folder)))
+        folder = Path(job.folder).absolute()
+        one.actor.begin.remote(job, *((folder, None) if self._shared_storage else (None, pack(folder))))
         return Event("began", job)
 
 
@@ -175,14 +172,15 @@ class Worker:
         _ = training.Stopped
         return []
 
-    def begin(self, job: Job, left: Mapping[str, bytes] | None) -> None:
+    def begin(self, job: Job, place: Path | None, left: Mapping[str, bytes] | None) -> None:
         """Make a run.
 
         Args:
             job: what to do.
-            left: the files that there are of it, by name, where no storage is shared; else None.
+            place: its folder, on a storage that is shared; else None.
+            left: where none is shared, the files that there are of it, by their paths in its folder; else None.
         """
-        threading.Thread(target=self._make, args=(job, left), daemon=True).start()
+        threading.Thread(target=self._make, args=(job, place, left), daemon=True).start()
 
     def news(self) -> list[News]:
         """What has become of the run since the last call; waits until there is something."""
@@ -196,15 +194,16 @@ class Worker:
         """Let the run save and stop."""
         self._told_to_stop.set()
 
-    def _make(self, job, left):
+    def _make(self, job, place, left):
         with tempfile.TemporaryDirectory() as folder:
-            place = None if left is None else Path(folder) / "run"
-            if left:
+            alone = place is None
+            if alone:
+                place = Path(folder) / "run"
                 unpack(place, left)
-            last, sent = 0.0, checkpoint.numbers(place) if left else []
+            last, sent = 0.0, checkpoint.numbers(place)
 
             def send():
-                if place is not None:
+                if alone:
                     self._news.put(("left", pack(place)))
 
             def watch(share, row):
@@ -212,7 +211,7 @@ class Worker:
                 if time.monotonic() - last > PAUSE:
                     last = time.monotonic()
                     self._news.put(("row", (share, {name: float(value) for name, value in row.items()})))
-                    if place is not None and (there := checkpoint.numbers(place)) != sent:
+                    if alone and (there := checkpoint.numbers(place)) != sent:
                         sent = there
                         send()
 
