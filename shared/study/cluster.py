@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class RayPool:
             UserError: if the cluster cannot be reached, or its machines cannot make runs.
         """
         try:
-            ray.init(address=self._address, log_to_driver=False, logging_level="error")
+            with warnings.catch_warnings(action="ignore"):
+                ray.init(address=self._address, log_to_driver=False, logging_level="error")
         except (ConnectionError, ValueError, RuntimeError) as error:
             cause = str(error).partition("\n")[0].rstrip(".")
             raise UserError(f"--cluster {self._address}: {cause}; start one with ray start --head") from None
