@@ -1,5 +1,6 @@
 """Trainings over seeds and settings, side by side."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,15 +10,18 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import psutil
 import pytest
 from soak.kill import left_in
 
+from cartpole_dqn import train
 from shared.commands.program import suite_of
-from shared.errors import UserError
+from shared.errors import UserError, name_program, warn
 from shared.runs.folder import Run
+from shared.runs.training import Stopped
 from shared.study import __main__ as command
-from shared.study import pool, running, study
+from shared.study import pool, running, study, worker
 from shared.study.job import Job, Warm
 from shared.study.plan import plan
 from shared.study.pool import Event, LocalPool
@@ -140,8 +144,8 @@ def test_a_game_of_ones_own_and_any_environment(here, monkeypatch, capsys):
     Path("own/rules.py").write_text(text.split("```python\n")[1].split("```")[0])
     Path("own/walk.py").write_text(RING)
     monkeypatch.setattr("sys.path", list(sys.path))
-    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=tuned,long"]) == 0
-    config = Run("runs/studies/walk-preset=tuned,long/preset=long/seed0").read_config()
+    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=long"]) == 0
+    config = Run("runs/studies/walk-preset=long/preset=long/seed0").read_config()
     assert config["command"][:3] == ["python", "own/walk.py", "train"]
     assert config["settings"]["steps"] == 900
     Path("own/empty.py").write_text("print(1)")
@@ -177,6 +181,21 @@ def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
     (Path(job.folder) / "summary.json").unlink()
     Warm().perform(job)
     assert left_in(Path(job.folder)) == wanted
+
+
+@pytest.mark.parametrize("by", ["the study", "the command"])
+def test_a_job_that_was_told_to_stop_is_gone_on_with(by):
+    whole, cut = (plan("cartpole_dqn", TABLE, 1, {}, {}, Path(name)).jobs[0] for name in ("whole", "cut"))
+    Warm().perform(whole)
+    with pytest.raises(Stopped):
+        Warm().perform(cut, stop=lambda: True)
+    assert not Run(cut.folder).finished
+    if by == "the study":
+        Warm().perform(cut)
+    else:
+        keras.utils.clear_session()  # as in a process of its own
+        assert train.main(["--resume", cut.folder]) == 0
+    assert left_in(Path(cut.folder)) == left_in(Path(whole.folder))
 
 
 def test_a_finished_run_with_other_settings_is_refused():
@@ -224,6 +243,17 @@ def test_a_process_that_dies_is_replaced_and_its_run_tried_again(stub):
     assert failed[jobs[1]] == "3 processes died of it: ended by SIGKILL, as the system does where memory runs out"
     assert failed[jobs[2]] == "3 processes died of it: status 3, MemoryError: no room"
     assert failed[jobs[3]] == "--learning-rate 3: too large"
+
+
+def test_warnings_are_taken_out_of_what_a_process_prints(capsys):
+    told = []
+    with contextlib.redirect_stderr(worker.Warnings(told.append)):
+        name_program(worker.PROGRAM)
+        warn("values run away")
+        print("Traceback\nand more", file=sys.stderr)
+    name_program("")
+    assert told == ["values run away"]
+    assert capsys.readouterr().err == "Traceback\nand more\n"
 
 
 def test_told_to_stop_all_runs_stop_and_no_other_begins(stub):

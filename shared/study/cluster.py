@@ -8,9 +8,7 @@ another one goes on from the last that came.
 
 import collections
 import contextlib
-import io
 import queue
-import sys
 import tempfile
 import threading
 import time
@@ -24,13 +22,12 @@ from shared.errors import UserError, name_program
 from shared.late import is_installed, late
 from shared.runs import checkpoint
 from shared.runs.folder import LOCK, SUMMARY
+from shared.study import worker
 from shared.study.job import Job, perform
 from shared.study.pool import THREADS, TRIES, Event
 
 ray, training = late("ray"), late("shared.runs.training")
 
-PAUSE = 0.2  # seconds between two reports of how far a run is, and between two looks at whether to stop
-PROGRAM = "worker"  # how it is called in its warnings
 News = tuple[str, Any]  # what became of a job: ("row", (share, figures)), ("left", files), ("ended", None) and so on
 
 
@@ -95,7 +92,7 @@ class RayPool:
                     else:
                         one.actor.stop.remote()
                 continue
-            done, _ = ray.wait(list(expected), timeout=PAUSE)
+            done, _ = ray.wait(list(expected), timeout=worker.PAUSE)
             for future in done:
                 one = expected.pop(future)
                 try:
@@ -156,7 +153,7 @@ class _Hired:
 
     def __init__(self, actor):
         self.actor = actor
-        self.job: Job | None = None
+        self.job: Any = None  # the `Job` that it is at
         self.setting: str | None = None  # that it has compiled, or is about to
 
 
@@ -166,8 +163,7 @@ class Worker:
     def __init__(self) -> None:
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._told_to_stop = threading.Event()
-        name_program(PROGRAM)
-        sys.stderr = _Warnings(self._news)
+        name_program(worker.PROGRAM)
 
     def ready(self) -> list[News]:
         """Import what takes seconds."""
@@ -210,7 +206,7 @@ class Worker:
 
             def watch(share, row):
                 nonlocal last, sent
-                if time.monotonic() - last > PAUSE:
+                if time.monotonic() - last > worker.PAUSE:
                     last = time.monotonic()
                     self._news.put(("row", (share, {name: float(value) for name, value in row.items()})))
                     if alone and (there := checkpoint.numbers(place)) != sent:
@@ -218,7 +214,8 @@ class Worker:
                         send()
 
             try:
-                perform(job, watch, self._told_to_stop.is_set, place)
+                with contextlib.redirect_stderr(worker.Warnings(lambda line: self._news.put(("told", line)))):
+                    perform(job, watch, self._told_to_stop.is_set, place)
                 send()
                 self._news.put(("ended", None))
             except training.Stopped:
@@ -229,19 +226,6 @@ class Worker:
                 self._news.put(("failed", str(error)))
             except Exception as error:  # not to be tried again, and not to be waited for
                 self._news.put(("failed", f"{type(error).__name__}: {error}"))
-
-
-class _Warnings(io.TextIOBase):
-    """A standard error of which the warnings are told."""
-
-    def __init__(self, news):
-        self._news = news
-
-    def write(self, text):
-        head = f"{PROGRAM}: warning: "
-        if text.startswith(head):
-            self._news.put(("told", text.removeprefix(head).rstrip()))
-        return len(text)
 
 
 def pack(folder: Path) -> dict[str, bytes]:
