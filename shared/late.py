@@ -5,6 +5,7 @@ modules on their way name what is heavy at the top, as others do, but by `late`.
 """
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -21,6 +22,12 @@ class _Late(ModuleType):
 def late(name: str) -> Any:
     """The module of this name, imported when something in it is first used."""
     return _Late(name)
+
+
+def is_installed(name: str) -> bool:
+    """Whether there is a package of this name; a folder that happens to be called so is none."""
+    found = importlib.util.find_spec(name)
+    return found is not None and found.origin is not None
 
 
 def load(names: dict[str, Any], name: str) -> Any:

@@ -23,3 +23,8 @@ LEARNERS: dict[str, Any] = {  # (settings) -> a `shared.dqn.learners.Learner`
     "quantile": "shared.dqn.learners.quantile:Quantile",
     "categorical": "shared.dqn.learners.categorical:Categorical",
 }
+SINKS: dict[str, Any] = {  # (run's folder, `shared.runs.sinks.About`) -> a `shared.runs.sinks.Sink`
+    "tensorboard": "shared.runs.sinks.tensorboard:TensorBoard",
+    "trackio": "shared.runs.sinks.trackio:Trackio",
+    "wandb": "shared.runs.sinks.wandb:Wandb",
+}

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import signal
 
+import matplotlib
 import pytest
 
 from catch_dqn.experiment import EXPERIMENTS
@@ -30,6 +31,17 @@ def signals_as_in_a_shell():
         mask(signal.SIG_BLOCK, blocked)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_cache_folder_of_the_tests(tmp_path_factory):
+    """Nothing of the user's is used; what one test has compiled serves the others. (Fonts are listed as ever.)"""
+    folder = tmp_path_factory.getbasetemp()
+    together = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())
+        patch.setenv("XDG_CACHE_HOME", str(together / "cache"))
+        yield
 
 
 @pytest.fixture

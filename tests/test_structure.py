@@ -13,6 +13,7 @@ FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted
 FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}, {"study"}, {"tune"}]
 GROUND = {
     "arrays",
+    "compile_cache",
     "errors",
     "files",
     "late",

@@ -33,6 +33,7 @@ def evaluate(argv: list[str], suite: Suite) -> int:
     add_weights_arguments(parser, suite)
     parser.add_settings(EvaluateSettings())
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_compile_cache()
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments, EvaluateSettings)
     trained = load_trained(arguments, suite)

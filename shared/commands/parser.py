@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from shared import files, signals
+from shared import compile_cache, files, signals
 from shared.commands import output
 from shared.errors import INTERRUPTED, UserError, name_program, one_line, program
 from shared.options import flag, value_types
@@ -96,6 +96,16 @@ class Parser(argparse.ArgumentParser):
             name, type=path_name, default=self._outputs[name], metavar="FILE", help=f"{meaning} (default: {default})"
         )
 
+    def add_compile_cache(self) -> None:
+        """Add the flag that does without the programs that were compiled before (`shared.compile_cache`)."""
+        self.add_argument(
+            "--no-compile-cache",
+            action=_WithoutCompileCache,
+            nargs=0,
+            default=argparse.SUPPRESS,
+            help="compile everything anew, and keep nothing of it in the cache folder for the next start",
+        )
+
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As `argparse` does it; the files of `add_output` are checked too."""
         arguments = super().parse_args(args, namespace)
@@ -149,6 +159,11 @@ class Parser(argparse.ArgumentParser):
             if field.metadata.get("was"):
                 hidden = {**options, "help": argparse.SUPPRESS, "default": argparse.SUPPRESS, "dest": field.name}
                 self.add_argument(flag(field.metadata["was"]), **hidden)
+
+
+class _WithoutCompileCache(argparse.Action):
+    def __call__(self, *_):
+        compile_cache.switch_off()
 
 
 def _help(field, default):

@@ -61,6 +61,7 @@ def play(argv: list[str], suite: Suite) -> int:
             help="draw actions by their probability, as in training, instead of the likeliest one",
         )
     add_recording_arguments(parser)
+    parser.add_compile_cache()
     arguments = parser.parse_args(argv)
     settings, paths = settings_from(arguments, PlaySettings), recordings(arguments)
     options: dict[str, Any] = {"episodes": settings.episodes, "seed": settings.seed}

@@ -15,8 +15,9 @@ from shared.commands.trained import add_choice
 from shared.dqn.settings import what_stays
 from shared.errors import UserError, say, warn
 from shared.late import late
+from shared.names import SINKS
 from shared.options import flag
-from shared.runs import preset_file
+from shared.runs import logs, preset_file
 from shared.runs.folder import CONFIG, Run, latest_run, new_folder
 from shared.runs.suite import Choice, Suite
 
@@ -35,6 +36,7 @@ def train(argv: list[str], suite: Suite) -> int:
     Returns the exit status.
     """
     request = requested(argv, suite)
+    logs.require(request.log)
     preset = request.defaults.settings
     if request.resume is not None and request.start is not None:
         raise UserError(f"--from {request.start}: a resumed run goes on from its own weights; leave out one of the two")
@@ -54,6 +56,7 @@ def train(argv: list[str], suite: Suite) -> int:
         run = Run.open(request.resume)
     with contextlib.closing(run), output.patience():
         began = time.monotonic()
+        run.log_to(request.log)
         try:
             trainer = whole_run.trainer_for(now, run.path, request.start)
         except UserError:
@@ -90,6 +93,7 @@ class Request(NamedTuple):
     resume: Path | None  # the folder of that run
     out: Path | None
     overwrite: bool
+    log: tuple[str, ...]  # where the rows of metrics are shown too
     keras: bool  # also write the whole network as Keras does
     start: Path | None  # the file of the weights that it begins with; None: random ones
 
@@ -121,7 +125,7 @@ def requested(argv: Sequence[str], suite: Suite) -> Request:
         raise _with_source(error, argv, defaults.settings, preset, resume) from None
     preset = file.preset if file else arguments.preset
     choice = Choice(suite.find(arguments.experiment), preset, arguments.engine, settings)
-    return Request(choice, defaults, resume, first.out, first.overwrite, first.keras, first.start)
+    return Request(choice, defaults, resume, first.out, first.overwrite, first.log, first.keras, first.start)
 
 
 def _with_source(error, argv, then, preset, resume):
@@ -256,6 +260,13 @@ def _add_choices(parser, suite, experiment, engines):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the run that is in --out")
     parser.add_argument(
+        "--log",
+        type=_sinks,
+        default=(),
+        metavar=",".join(SINKS),
+        help="show the rows of metrics.csv there too, and games of the final evaluation; all stays in the run's folder",
+    )
+    parser.add_argument(
         "--resume",
         nargs="?",
         type=path_name,
@@ -264,6 +275,7 @@ def _add_choices(parser, suite, experiment, engines):
         help="go on with an unfinished run: in FOLDER, else in --out, else the latest one; a finished one with more "
         "--episodes or --steps goes on from its weights, as a new run",
     )
+    parser.add_compile_cache()
 
 
 def _carry_out(run, trainer, request, suite, began):
@@ -272,7 +284,8 @@ def _carry_out(run, trainer, request, suite, began):
     try:
         outcome, told = whole_run.carry_out(run, choice, trainer, resume=resumed, keras=request.keras)
     except training.Stopped as stopped:
-        say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
+        words = ["--resume", run.path, *(["--log", ",".join(request.log)] if request.log else [])]
+        say(f"stopped and saved; go on with: {command_line(suite.command('train'), *words)}")
         return stopped.status
     print(*told, sep="\n")
     say(
@@ -282,3 +295,12 @@ def _carry_out(run, trainer, request, suite, began):
     )
     say(f"watch it: {command_line(suite.command('play'), '--weights', run.path / choice.experiment.weights_name)}")
     return 0
+
+
+def _sinks(text):
+    """The sinks that a command line names, with commas between them."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in SINKS:
+            raise argparse.ArgumentTypeError(f"{name!r} is no log; give some of {','.join(SINKS)}")
+    return names

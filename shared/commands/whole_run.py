@@ -18,6 +18,9 @@ from shared.runs.suite import Choice, RunConfig, Suite
 from shared.runs.trainer import Trainer
 
 storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
+playback, views = late("shared.display.playback"), late("shared.display.views")
+
+SHOWN_GAMES = 3  # of the evaluation, in a log
 
 
 def config_of(suite: Suite, choice: Choice, argv: Sequence[str]) -> dict[str, Any]:
@@ -148,4 +151,13 @@ def finish(run: Run, choice: Choice, trainer: Trainer, outcome: Any) -> tuple[st
         score = figure.format.format(last)
         told = f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {score}"
     run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})
+    run.logs.finish(outcome.steps, result, lambda: _games(experiment, settings, model))
     return told, experiment.describe(result)
+
+
+def _games(experiment, settings, model):
+    """Games of the evaluation, as an animated GIF."""
+    env, stage = experiment.env(settings, render_mode="rgb_array"), experiment.stage() or views.any_stage()
+    seed = settings.seed + EVALUATION_SEED_OFFSET
+    policy = experiment.policy(model, False, seed)
+    return playback.animation(playback.Small(env, stage.every), policy, episodes=SHOWN_GAMES, fps=stage.fps, seed=seed)

@@ -1,5 +1,6 @@
 """The only module that knows TensorFlow. Everything else speaks Keras and `keras.ops`."""
 
+import atexit
 import functools
 import os
 import platform
@@ -10,8 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.ops import uid
 
 from shared.arrays import Array
+from shared.compile_cache import CompileCache
 from shared.errors import UserError
 from shared.machine import processors
 
@@ -24,10 +27,28 @@ if keras.backend.backend() != "tensorflow":
 # Programs are compiled for one shape each, on purpose; TensorFlow would warn that there are several.
 tf.get_logger().setLevel("ERROR")
 
+_cache = CompileCache(tf.io.gfile)
+keep_compiled = _cache.keep  # on the disk, for the next start; where nothing was compiled since, it takes no time
+atexit.register(keep_compiled)
+
+ROUND = 1 << 14  # more than there are tensors between most programs and the next
+
 
 def compiled(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:
-    """`function` as one XLA program. It may read and assign Keras variables."""
-    return tf.function(function, jit_compile=True, autograph=False)
+    """`function` as one XLA program. It may read and assign Keras variables.
+
+    The cache knows a program by the names in it, and TensorFlow numbers some of them by a counter of all tensors that
+    the process has made so far, checkpoints included. So each program begins at a round number.
+    """
+
+    @functools.wraps(function)
+    def traced(*arguments):
+        _cache.fill(execution_facts())
+        while uid() % ROUND:
+            pass
+        return function(*arguments)
+
+    return tf.function(traced, jit_compile=True, autograph=False)
 
 
 def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callable[..., np.ndarray]:

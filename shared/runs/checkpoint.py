@@ -11,7 +11,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +112,23 @@ def load(
     )
 
 
-def remove(run_path: Path) -> None:
-    """Remove all checkpoints of a run, and nothing else. A file that is not of a checkpoint stays, with its folder."""
+def numbers(run_path: Path) -> list[str]:
+    """The names of a run's checkpoints, the newest last."""
+    return [place.name for place in _numbered(Path(run_path) / FOLDER)]
+
+
+def remove(run_path: Path, but: Collection[str] = ()) -> None:
+    """Remove all checkpoints of a run, and nothing else. A file that is not of a checkpoint stays, with its folder.
+
+    Args:
+        run_path: the run's folder.
+        but: the names of those that stay.
+    """
     folder = Path(run_path) / FOLDER
     if not folder.is_symlink():
         for place in [folder / BESIDE, *_numbered(folder)]:
-            _remove_one(place)
+            if place.name not in but:
+                _remove_one(place)
         with contextlib.suppress(OSError):
             folder.rmdir()
 

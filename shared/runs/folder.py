@@ -13,7 +13,7 @@ import csv
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ import numpy as np
 from shared import files
 from shared.errors import UserError, warn
 from shared.late import late
-from shared.runs import checkpoint
+from shared.runs import checkpoint, logs
 
 filelock = late("filelock")
 
@@ -39,6 +39,7 @@ class Run:
         self.path = Path(path)
         self._lock: Any = None  # a `filelock.FileLock`, once it is taken
         self._made: list[Path] = []  # the folders that were made for it, the innermost first
+        self.logs = self._logs_by(())  # other places where the rows of `metrics.csv` are shown
 
     @classmethod
     def claim(cls, path: str | Path, overwrite: bool = False) -> Self:
@@ -75,9 +76,17 @@ class Run:
         try:
             files.remove_written(self.path, (SUMMARY, weights_name, ARCHITECTURE, WHOLE_MODEL, CURVE, *TABLES))
             checkpoint.remove(self.path)
+            logs.clear(self.path)
         except OSError as error:
             raise files.user_error(self.path, error) from None
         self.write_json(CONFIG, config)
+
+    def log_to(self, names: Sequence[str]) -> None:
+        """From now on show the rows of `metrics.csv` in these sinks too (`shared.names.SINKS`)."""
+        self.logs = self._logs_by(names)
+
+    def _logs_by(self, names):
+        return logs.Logs(self.path, names, self.read_config, self.read_metrics)
 
     def release(self) -> None:
         """Give up a folder that was claimed and not begun; it is removed if it was made for that."""
@@ -89,6 +98,7 @@ class Run:
 
     def close(self) -> None:
         """Let other processes have the folder."""
+        self.logs.close()
         self._lock.release()
 
     @classmethod
@@ -158,6 +168,7 @@ class Run:
             UserError: if the file cannot be written, or has other columns.
         """
         self._append(METRICS, tuple(row), [",".join(map(str, row.values()))])
+        self.logs.add(row)
 
     def add_episodes(self, first: int, steps: np.ndarray, scores: np.ndarray, lengths: np.ndarray) -> None:
         """Append to `episodes.csv` a row for each episode that ended, all at once.

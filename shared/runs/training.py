@@ -12,7 +12,7 @@ import numpy as np
 
 from shared import signals
 from shared.errors import TERMINATED, UserError, warn
-from shared.nn.backend import execution_facts
+from shared.nn.backend import execution_facts, keep_compiled
 from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
 from shared.runs import checkpoint
@@ -118,6 +118,7 @@ def train(
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
+            keep_compiled()
             _refuse_infinite(trace, int(before.steps), settings, run)
             ended = trace.episodes(int(before.steps), int(state.steps) - int(before.steps))
             run.add_episodes(len(scores) + 1, *ended)

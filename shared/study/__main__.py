@@ -6,8 +6,9 @@ from shared.commands import output
 from shared.commands.parser import Parser, command, command_line, path_name, settings_from
 from shared.errors import UserError, say, warn
 from shared.options import check_limits, option
+from shared.study import cluster
 from shared.study.plan import plan
-from shared.study.pool import LocalPool
+from shared.study.pool import LocalPool, Pool
 from shared.study.running import carry_out
 
 ABOUT = """Train with several seeds and settings side by side, and compare them.
@@ -57,10 +58,21 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--out", type=path_name, metavar="FOLDER", help="the folder of the study (default: one in runs/studies/)"
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="make the runs on a Ray cluster: auto, or ray://HEAD:10001 (docs/cluster.md)",
+    )
+    parser.add_argument(
+        "--shared-storage", action="store_true", help="of the cluster: --out is the same folder on all its machines"
+    )
+    parser.add_compile_cache()
     arguments, unknown = parser.parse_known_args(argv[:end])
     if unknown:
         raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
     settings = settings_from(arguments, StudySettings)
+    if arguments.shared_storage and arguments.cluster is None:
+        raise UserError("--shared-storage: is about a cluster; give --cluster as well, or leave it out")
     if (arguments.experiment is None) == (arguments.env is None):
         raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
     if arguments.env is not None:
@@ -68,8 +80,12 @@ def main(argv: list[str]) -> int:
     fixed, grid = _named(arguments.set, "--set"), _named(arguments.grid, "--grid")
     varied = {name: _values(name, value) for name, value in grid.items()}
     planned = plan(arguments.experiment or "shared.dqn", flags, settings.seeds, fixed, varied, arguments.out)
+    if arguments.cluster is None:
+        pool: Pool = LocalPool(settings.jobs)
+    else:
+        pool = cluster.RayPool(arguments.cluster, settings.jobs, arguments.shared_storage)
     with output.patience():
-        found = carry_out(planned, LocalPool(settings.jobs))
+        found = carry_out(planned, pool)
         if len(found.rows) < len(planned.jobs):
             say(
                 f"stopped and saved; {len(found.rows)} of {len(planned.jobs)} runs are finished; go on with: "

@@ -57,6 +57,7 @@ class Warm:
         job: Job,
         watch: Watch = lambda share, row: None,
         stop: Callable[[], bool] = lambda: False,
+        place: Path | None = None,
     ) -> None:
         """Make a run, or go on with it from its newest checkpoint. One that is finished is left as it is.
 
@@ -64,6 +65,7 @@ class Warm:
             job: what to do.
             watch: is shown every row of metrics.
             stop: is asked after every report whether to save and stop.
+            place: where the job's folder is for now; default: where the job says.
 
         Raises:
             shared.runs.training.Stopped: when told to stop, once a checkpoint is written.
@@ -71,7 +73,7 @@ class Warm:
         """
         suite = self._suite_of(job.experiment)
         request = requested(job.argv, suite)
-        choice, path = request.choice, Path(job.folder)
+        choice, path = request.choice, place or Path(job.folder)
         begun = os.path.lexists(path / CONFIG)
         if begun:
             refuse_another(Run(path).read_config(), list(job.argv), suite, path)
@@ -81,6 +83,7 @@ class Warm:
         run = Watched.open(path) if begun else Watched.claim(path)
         with contextlib.closing(run):
             run.watch, run.trainer = watch, trainer
+            run.log_to(request.log)
             if begun:
                 try:
                     whole_run.carry_out(run, choice, trainer, resume=True, keras=request.keras, show=False, stop=stop)
