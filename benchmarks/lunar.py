@@ -1,24 +1,24 @@
-"""What policy gradients cost and what each of their parts is worth: `python -m benchmarks.lunar speed | seeds`.
+"""Policy gradients: `python -m benchmarks lunar` measures, `python -m benchmarks.lunar` trains and draws.
 
-`speed`: environment steps a second while LunarLander is trained, against the same environments driven by random
-actions and nothing else, in turn and in one process, so that a drift of the machine's speed hits both alike.
+The first measures a step of LunarLander in training, against the same environments driven by random actions and
+nothing else.
 
-`seeds`: trains every variant with every seed (those that `--runs` already holds are not trained again), prints a table
-and draws the learning curves. All of it takes three quarters of an hour on two cores.
+The second trains every variant with every seed (those that `--runs` already holds are not trained again), prints a
+table and draws the learning curves.
 """
 
-import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Measuring
+from benchmarks.measuring import Measuring, Part, Row, Timer
+from lunar_pg.experiment import EXPERIMENTS
 from shared import files
-from shared.commands.parser import Parser, command, path_name, settings_from
+from shared.commands.parser import Parser, command, path_name
 
-STEPS = 20_000  # environment steps in one measurement
-
+LUNAR = EXPERIMENTS["lunar"]
 TUNED = ["--preset", "tuned"]
 VARIANTS = {  # name: (what it is, flags, seeds)
     "cartpole": ("CartPole, `tutorial`", ["--env", "cartpole"], 5),
@@ -39,47 +39,56 @@ CURVES = {  # picture: (variants and what they are called there, the published r
 }
 
 
-def random_rate(envs, rng):
-    """Environment steps a second under random actions."""
-    for env in envs:
-        env.reset()
-    began = time.perf_counter()
-    for _ in range(STEPS // len(envs)):
-        actions = rng.integers(envs[0].action_space.n, size=len(envs)).tolist()
-        for env, action in zip(envs, actions, strict=True):
-            _, _, terminated, truncated, _ = env.step(action)
-            if terminated or truncated:
-                env.reset()
-    return STEPS // len(envs) * len(envs) / (time.perf_counter() - began)
+def random_play(preset: str, steps: int) -> Callable[[], float]:
+    """A timer: seconds a step of a preset's environments under random actions."""
+    settings = LUNAR.presets[preset]
+    envs, rng = [LUNAR.training_env(settings) for _ in range(settings.num_envs)], np.random.default_rng(0)
+
+    def seconds() -> float:
+        for i, env in enumerate(envs):
+            env.reset(seed=i)
+        began = time.perf_counter()
+        for _ in range(steps // len(envs)):
+            actions = rng.integers(envs[0].action_space.n, size=len(envs)).tolist()
+            for env, action in zip(envs, actions, strict=True):
+                _, _, terminated, truncated, _ = env.step(action)
+                if terminated or truncated:
+                    env.reset()
+        return (time.perf_counter() - began) / (steps // len(envs) * len(envs))
+
+    return seconds
 
 
-def training_rate(trainer, state):
-    """Environment steps a second in training, and the next state."""
-    began, before = time.perf_counter(), state.steps
-    while state.steps < before + STEPS:
-        state, _ = trainer.run(state)
-    return (state.steps - before) / (time.perf_counter() - began), state
+def training(preset: str, steps: int) -> Callable[[], float]:
+    """A timer: seconds a step of a preset's training."""
+    trainer = LUNAR.engine(LUNAR.presets[preset])
+    state, _ = trainer.run(trainer.start())  # compiles
+
+    def seconds() -> float:
+        nonlocal state
+        began, before = time.perf_counter(), state.steps
+        while state.steps < before + steps:
+            state, _ = trainer.run(state)
+        return (time.perf_counter() - began) / (state.steps - before)
+
+    return seconds
 
 
-def speed(repeats):
-    """Print both rates and their ratio for each preset."""
-    from lunar_pg.experiment import EXPERIMENTS
-
-    experiment = EXPERIMENTS["lunar"]
-    for name, settings in experiment.presets.items():
-        trainer = experiment.engine(settings)
-        state, _ = trainer.run(trainer.start())  # compiles
-        envs, rng = [experiment.training_env(settings) for _ in range(settings.num_envs)], np.random.default_rng(0)
-        random, training = [], []
-        for _ in range(repeats):
-            random.append(random_rate(envs, rng))
-            rate, state = training_rate(trainer, state)
-            training.append(rate)
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(training, random, strict=True))
-        print(
-            f"{name}: {statistics.median(training):,.0f} steps a second in training, "
-            f"{statistics.median(random):,.0f} with random actions and nothing else: ratio {ratio:.2f}"
+def rows(config: Measuring) -> list[Row]:
+    """What is compared."""
+    steps = 400 if config.quick else 20_000
+    return [
+        Row(
+            f"a step of LunarLander in training, {preset}",
+            Timer("ours", "benchmarks.lunar:training", (preset, steps)),
+            "random actions, no learning",
+            Timer("Gymnasium", "benchmarks.lunar:random_play", (preset, steps)),
         )
+        for preset in LUNAR.presets
+    ]
+
+
+PART = Part("LunarLander in training, against its environments alone", rows)
 
 
 def seeds(runs, pictures):
@@ -134,19 +143,13 @@ def curves(path, runs, labels, published):
     bands(path, drawn, "environment steps", Panel("score", "mean return, last 100 episodes", published=published))
 
 
-def main(argv):
-    """Measure what the arguments ask for."""
+def main(argv: list[str]) -> None:
+    """Run the command with a list of arguments."""
     parser = Parser("benchmarks.lunar", __doc__)
-    parser.add_argument("what", choices=("speed", "seeds"))
-    parser.add_settings(Measuring())
     parser.add_argument("--runs", type=path_name, default=Path("runs/lunar_pg"), help="where the runs are kept")
     parser.add_argument("--pictures", type=path_name, default=Path("docs/images"), help="where the curves go")
     parser.add_argument("--overwrite", action="store_true", help="replace the curves that are there")
     arguments = parser.parse_args(argv)
-    repeats = settings_from(arguments, Measuring).repeats
-    if arguments.what == "speed":
-        speed(repeats)
-        return
     for name in CURVES:
         if not arguments.overwrite:
             files.refuse_existing(arguments.pictures / name, "give --overwrite to replace it, or another --pictures")
