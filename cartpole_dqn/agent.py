@@ -52,6 +52,9 @@ class QFunction(Protocol):
     def get_arg_max(self, state: np.ndarray) -> int:
         """The best action; of several alike, one at random."""
 
+    def again(self, model: Any, rng: np.random.Generator) -> None:
+        """Become what a new Q-function would be that starts as this Keras model."""
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """What has been learned, for a checkpoint."""
 
@@ -101,6 +104,11 @@ class Agent:
         """The Q-function as a Keras model."""
         return self.q.model
 
+    def again(self, model: Any, seed: int) -> None:
+        """Become what a new agent with this model and this seed would be."""
+        self.rng, ties = generators(seed)
+        self.q.again(model, ties)
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """What has been learned as a dict of NumPy arrays, for a checkpoint."""
         generator = json.dumps(self.q.rng.bit_generator.state)
@@ -110,6 +118,11 @@ class Agent:
         """Take back what `snapshot` gave."""
         self.q.restore(arrays)
         self.q.rng.bit_generator.state = json.loads(arrays["ties"].tobytes())
+
+
+def generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """The random numbers of a run's agent: for its random actions, and to break ties."""
+    return np.random.default_rng(seed), np.random.default_rng([seed, 1])
 
 
 def best_of(values: np.ndarray, rng: np.random.Generator) -> int:
@@ -143,7 +156,7 @@ class AgentVariant(Variant):
                 raise UserError(
                     f"{flag(name)} {value}: the readable agent of T5 knows only {only}; use --engine compiled"
                 )
-        rng = np.random.default_rng(settings.seed)
-        q = self.q_function(settings, np.random.default_rng([settings.seed, 1]))
+        rng, ties = generators(settings.seed)
+        q = self.q_function(settings, ties)
         env = self.env(settings, max_episode_steps=settings.time_limit or -1)
         return loop.Loop(env, Agent(q, env.action_space.n, settings.epsilon, settings.discount, rng), settings)

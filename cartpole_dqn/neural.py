@@ -17,6 +17,7 @@ from shared.dqn.settings import Settings
 from shared.late import late
 
 keras, backend = late("keras"), late("shared.nn.backend")
+copies, optimizers = late("shared.nn.copies"), late("shared.nn.optimizers")
 
 
 class Network:
@@ -36,7 +37,7 @@ class Network:
         (size,), (self.num_actions,) = model.input_shape[1:], model.output_shape[1:]
         state, action = keras.Input((size,)), keras.Input((self.num_actions,))
         self.value_of_action = keras.Model([state, action], keras.layers.Dot(axes=1)([model(state), action]))
-        optimizer.build(model.trainable_variables)
+        self._first_steps = optimizers.built(optimizer, model.trainable_variables)
         self._values = backend.program(model, (1, size))
         self._fit = backend.program(self._gradient_step, (1, size), (1, self.num_actions), (1, 1))
 
@@ -65,6 +66,13 @@ class Network:
     def get_arg_max(self, state: np.ndarray) -> int:
         """The best action; of several alike, one at random."""
         return best_of(self._values(state[None])[0], self.rng)
+
+    def again(self, model: Any, rng: np.random.Generator) -> None:
+        """Become what a new one with this model would be."""
+        copies.refuse_unlike(self.model, model)
+        copies.copy_weights(model, self.model)
+        self.optimizer.load_own_variables(self._first_steps)
+        self.rng = rng
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights and optimizer, for a checkpoint."""

@@ -8,6 +8,7 @@ descent on a squared error, whose derivative is twice the error: alpha is twice 
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -71,10 +72,18 @@ class Table:
 
     @property
     def model(self) -> Any:
-        """The same table as a Keras model."""
-        model = networks.table(self.edges, self.values.shape[-1])
-        model.set_weights([self.values.reshape(-1, self.values.shape[-1])])
-        return model
+        """The same table as a Keras model, each time the same one."""
+        self._network.set_weights([self.values.reshape(-1, self.values.shape[-1])])
+        return self._network
+
+    @functools.cached_property
+    def _network(self) -> Any:
+        return networks.table(self.edges, self.values.shape[-1])
+
+    def again(self, model: Any, rng: np.random.Generator) -> None:
+        """Begin with the values of a Keras model (`cartpole_dqn.networks.table`): zeros, or what was learned before."""
+        self.values[:] = model.get_weights()[0].reshape(self.values.shape)
+        self.rng = rng
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """The values, for a checkpoint."""
@@ -94,8 +103,7 @@ class TabularVariant(AgentVariant):
     def q_function(self, settings: Settings, rng: np.random.Generator) -> Table:
         """A `Table`."""
         table = Table(EDGES, 2, 2 * settings.learning_rate, rng)
-        start = self.model(settings).get_weights()[0]  # zeros, or what training is told to start from
-        table.values[:] = start.reshape(table.values.shape)
+        table.again(self.model(settings), rng)
         return table
 
     def network(self, settings: CartPoleSettings, outputs: int) -> Any:

@@ -10,7 +10,7 @@ from cave_game.planner import Planner
 from shared.commands.parser import command
 from shared.late import late
 
-keras, backend = late("keras"), late("shared.nn.backend")
+greedy = late("shared.rollouts.greedy")
 
 
 class RandomPlayer:
@@ -38,12 +38,12 @@ def middle_player(state: State) -> np.ndarray:
 
 def network_player(model: Any) -> Player:
     """A player that takes the action to which a Keras Q-network gives the highest value, compiled."""
-    game, ops = Cave(), keras.ops
-    best = backend.compiled(lambda observation: ops.argmax(model(observation), axis=-1))
+    game = Cave()
 
     def player(state):
-        observation = ops.convert_to_tensor(game.observe(np, state))
-        return ops.convert_to_numpy(best(observation)).astype(np.int32)
+        observation = game.observe(np, state)
+        choose = greedy.greedy_choice(model, len(observation))
+        return choose(observation, None).astype(np.int32)
 
     return player
 

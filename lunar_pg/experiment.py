@@ -86,16 +86,16 @@ class PolicyExperiment(Experiment):
 
     def engine(self, settings: PolicySettings) -> Trainer:
         """What trains the policy."""
-        policy, value = self.model(settings), None
-        if settings.baseline:
-            size, _ = self._sizes(settings)
-            value = policies.value_network(
-                size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET
-            )
+        policy, value = self.model(settings), self._value_network(settings)
         steps = settings.num_envs * self.training_env(settings).spec.max_episode_steps  # of a batch, at most
         affordable.refuse_learning(policy, steps, "give fewer --num-envs or a smaller --time-limit")
         optimizer = load(OPTIMIZERS, settings.optimizer)
         return trainer.Trainer(lambda: self.training_env(settings), policy, value, optimizer, settings)
+
+    def again(self, trainer: Any, settings: PolicySettings, engine: str) -> Trainer:
+        """What `trainer` makes, out of one that there is (`shared.runs.experiment.Experiment.again`)."""
+        trainer.again(settings, self.model(settings), self._value_network(settings))
+        return trainer
 
     def evaluate(self, model: Any, settings: PolicySettings, episodes: int, seed: int) -> dict[str, Any]:
         """The same fresh episodes played twice: with the likeliest action, and with actions drawn.
@@ -120,6 +120,13 @@ class PolicyExperiment(Experiment):
             return f"greedy: {greedy} ({mean}); not sampled: {NO_PROBABILITIES}"
         sampled = plus_minus(result["sampled_mean_score"], result["sampled_ci95"], ".1f")
         return f"greedy: {greedy}, sampled: {sampled} ({mean})"
+
+    def _value_network(self, settings):
+        """A new baseline, or None where there is none."""
+        if not settings.baseline:
+            return None
+        size, _ = self._sizes(settings)
+        return policies.value_network(size, settings.hidden, settings.activation, settings.seed + VALUE_SEED_OFFSET)
 
     def _sizes(self, settings):
         """Numbers in an observation, and actions."""

@@ -13,6 +13,9 @@ from lunar_pg.policies import NumpyPolicy, action_logits
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.nn.backend import compiled, value_and_gradients
+from shared.nn.copies import copy_weights, refuse_unlike
+from shared.nn.optimizers import built
+from shared.options import refuse_all_but_another_seed
 from shared.rollouts.collector import Collector, Trajectory
 from shared.rollouts.trace import Goal, Trace
 
@@ -62,8 +65,12 @@ class Trainer:
         limit = self.collector.envs[0].spec.max_episode_steps
         self.capacity = settings.num_envs * limit  # one size for all iterations: one compilation
         self.minibatch = min(settings.minibatch or self.capacity, self.capacity)
-        self.optimizer = _built(optimizer(float(settings.learning_rate)), policy)
-        self.value_optimizer: Any = _built(optimizer(float(settings.value_learning_rate)), value) if value else None
+        self.optimizer = optimizer(float(settings.learning_rate))
+        self._first_steps = built(self.optimizer, policy.trainable_variables)
+        self.value_optimizer: Any = None
+        if value is not None:
+            self.value_optimizer = optimizer(float(settings.value_learning_rate))
+            self._first_value_steps = built(self.value_optimizer, value.trainable_variables)
         self.last: dict[str, float] = {}  # figures of the last iteration
         self._learn = compiled(self._updates)
         self._values = compiled(self._expected)
@@ -78,6 +85,17 @@ class Trainer:
     def start(self) -> TrainState:
         """The state before the first iteration."""
         return TrainState(iteration=0, episodes=0, steps=0)
+
+    def again(self, settings: PolicySettings, model: keras.Sequential, value: keras.Sequential | None = None) -> None:
+        """Become what a new trainer for these settings and networks would be (`shared.runs.trainer.Trainer.again`)."""
+        refuse_all_but_another_seed(self.settings, settings)
+        refuse_unlike(self.policy, model)
+        self.settings, self.last = settings, {}
+        copy_weights(model, self.policy)
+        self.optimizer.load_own_variables(self._first_steps)
+        if self.value is not None:
+            copy_weights(value, self.value)
+            self.value_optimizer.load_own_variables(self._first_value_steps)
 
     def finished(self, state: TrainState) -> bool:
         """Whether all iterations are done."""
@@ -255,8 +273,3 @@ class Trainer:
             gradients = clip_by_global_norm(gradients, self.settings.clip_gradient)
         optimizer.apply(gradients, variables)
         return value
-
-
-def _built(optimizer, model):
-    optimizer.build(model.trainable_variables)
-    return optimizer

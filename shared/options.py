@@ -101,6 +101,19 @@ def check_limits(settings: Dataclass) -> None:
             _check_value(field, kind, value)
 
 
+def refuse_all_but_another_seed(before: Dataclass, now: Dataclass) -> None:
+    """Raise `UserError` unless `now` are the settings `before`, but for `seed`."""
+    if type(now) is not type(before):
+        raise UserError(f"settings: {type(now).__name__}, not {type(before).__name__}; make another trainer for them")
+    for field in dataclasses.fields(before):
+        then, value = getattr(before, field.name), getattr(now, field.name)
+        if field.name != "seed" and then != value:
+            raise UserError(
+                f"{flag(field.name)} {value}: this trainer was compiled for {then}, and can begin again with another "
+                "--seed only; make another trainer"
+            )
+
+
 def _check_value(field, kind, value):
     low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
     where = f"{flag(field.name)} {value!s:.60}"

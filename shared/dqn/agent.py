@@ -14,6 +14,7 @@ from keras import ops
 from shared import storage
 from shared.nn import copies, networks
 from shared.nn.backend import program, value_and_gradients
+from shared.nn.optimizers import built
 
 
 class Agent:
@@ -59,7 +60,7 @@ class Agent:
         self.model = model or networks.dense(shape, self.num_actions, hidden, seed)
         self.target = self.model
         self.optimizer, self.loss = optimizer, loss
-        optimizer.build(self.model.trainable_variables)
+        self._first_steps = built(optimizer, self.model.trainable_variables)
         self.rng = np.random.default_rng(seed)
 
         self.remembered = 0  # transitions ever; the next one goes to slot `remembered % memory_limit`
@@ -77,6 +78,8 @@ class Agent:
         self._descend = program(
             self._gradient_step, (batch_size, *shape), (batch_size, self.num_actions), (batch_size,)
         )
+        self._second = None  # the target network and its program, once there is one
+        self.target_network = target_network
         if target_network == "copied":
             self._make_target()
 
@@ -152,8 +155,28 @@ class Agent:
         return self.model
 
     def _make_target(self):
-        self.target = copies.clone_model(self.model)
-        self._target_values = program(self.target, (self.batch_size, *self.s_t.shape[1:]))
+        if self._second is None:
+            clone = copies.clone_model(self.model)
+            self._second = clone, program(clone, (self.batch_size, *self.s_t.shape[1:]))
+        self.target, self._target_values = self._second
+        self.sync_target()
+
+    def again(self, model: keras.Model, seed: int) -> None:
+        """Become what a new agent with this model and this seed would be, without compiling anything.
+
+        Raises:
+            UserError: if the model is not like the one that there was, but for its weights.
+        """
+        copies.refuse_unlike(self.model, model)
+        copies.copy_weights(model, self.model)
+        self.target, self._target_values = self.model, self._values
+        if self.target_network == "copied":
+            self._make_target()
+        self.optimizer.load_own_variables(self._first_steps)
+        self.rng = np.random.default_rng(seed)
+        self.remembered, self.best_score, self.best_weights = 0, -np.inf, None
+        for column in self._memory().values():
+            column[:] = 0
 
     def save(self, path: str | Path) -> None:
         """Write the network's weights to an `.h5` file that plain Keras reads."""

@@ -27,7 +27,9 @@ from shared.games.contract import Game, State
 from shared.machine import memory_bytes
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
-from shared.nn.copies import copy_of, copy_weights
+from shared.nn.copies import copy_of, copy_weights, refuse_unlike
+from shared.nn.optimizers import built
+from shared.options import refuse_all_but_another_seed
 from shared.rollouts.trace import Goal, Trace
 
 BLOCK_STEPS = 4000
@@ -106,7 +108,7 @@ class Engine:
         self.sampler: Sampler = Uniform()
         if settings.prioritized:
             self.sampler = Proportional(settings.replay_capacity, settings.priority_exponent, self._importance)
-        optimizer.build(self.online.trainable_variables)
+        self._first_steps = built(optimizer, self.online.trainable_variables)
         self.clock = Clock(settings)
         self.block = block or max(1, BLOCK_STEPS // settings.num_envs)
         self._collect = compiled(lambda limit, state: self._play(limit, state, learn=False))
@@ -138,6 +140,16 @@ class Engine:
             replay=tree.map_structure(ops.convert_to_tensor, replay),
             priorities=self.sampler.empty(),
         )
+
+    def again(self, settings: Settings, model: keras.Model) -> None:
+        """Become what a new engine for these settings and this model would be (`shared.runs.trainer.Trainer.again`)."""
+        refuse_all_but_another_seed(self.settings, settings)
+        refuse_unlike(self.model, model)
+        self.settings = settings
+        for network in (self.model, self.online, self.target, self.best):
+            if network is not None:
+                copy_weights(model, network)
+        self.optimizer.load_own_variables(self._first_steps)
 
     def run(self, state: TrainState, max_steps: int | None = None) -> tuple[TrainState, Trace]:
         """Train on from `state` until a block is full, the settings' end is reached or the loss is not finite.

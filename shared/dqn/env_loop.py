@@ -19,7 +19,9 @@ from shared.dqn.replay import Replay
 from shared.dqn.settings import Settings
 from shared.nn.backend import compiled, program, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
-from shared.nn.copies import copy_of, copy_weights
+from shared.nn.copies import copy_of, copy_weights, refuse_unlike
+from shared.nn.optimizers import built
+from shared.options import refuse_all_but_another_seed
 from shared.rollouts import env_state
 from shared.rollouts.trace import Goal, Trace
 
@@ -50,7 +52,7 @@ class EnvLoop:
         self.online = with_matmul_convolutions(model)
         self.target = copy_of(self.online) if settings.target_sync else self.online
         learner.prepare(self.online, self.target)
-        optimizer.build(self.online.trainable_variables)
+        self._first_steps = built(optimizer, self.online.trainable_variables)
         self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.num_envs)
         space = self.envs[0].observation_space
         self._values = program(lambda seen: learner.values(self.online, seen), (settings.num_envs, *space.shape))
@@ -72,6 +74,15 @@ class EnvLoop:
         self.seen = np.stack([self._begin(env) for env in self.envs])
         self.memory.start(self.seen)
         return START
+
+    def again(self, settings: Settings, model: keras.Model) -> None:
+        """Become what a new loop for these settings and this model would be (`shared.runs.trainer.Trainer.again`)."""
+        refuse_all_but_another_seed(self.settings, settings)
+        refuse_unlike(self.model, model)
+        self.settings = settings
+        for network in (self.model, self.online, self.target):
+            copy_weights(model, network)
+        self.optimizer.load_own_variables(self._first_steps)
 
     def run(self, time: Time) -> tuple[Time, Trace]:
         """Train on for a block; returns the next `Time` and the `Trace` of its steps."""

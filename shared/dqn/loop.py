@@ -14,6 +14,7 @@ import numpy as np
 
 from shared.dqn.clock import START, Clock, Time
 from shared.dqn.settings import Settings
+from shared.options import refuse_all_but_another_seed
 from shared.rollouts.trace import Episode, Goal, Trace
 
 
@@ -42,6 +43,9 @@ class Agent(Protocol):
 
     def trained(self) -> keras.Model:
         """The model, trained so far."""
+
+    def again(self, model: keras.Model, seed: int, /) -> None:
+        """Become what a new agent with this model and this seed would be, without compiling anything."""
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """What has been learned as arrays by name."""
@@ -117,6 +121,12 @@ class Loop:
         """Seed the environment; returns the time before the first step."""
         self.env.reset(seed=self.settings.seed)
         return START
+
+    def again(self, settings: Settings, model: keras.Model) -> None:
+        """Become what a new loop for these settings and this model would be (`shared.runs.trainer.Trainer.again`)."""
+        refuse_all_but_another_seed(self.settings, settings)
+        self.settings = settings
+        self.agent.again(model, settings.seed)
 
     def run(self, time: Time) -> tuple[Time, Trace]:
         """Play some episodes; returns the next `Time` and a `Trace` with one row for each."""

@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -39,6 +40,28 @@ def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callabl
         return lambda *arrays: made(*map(np.shape, arrays))(*arrays)
     concrete = compiled(function).get_concrete_function(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))
     return lambda *arrays: concrete(*(tf.constant(array, tf.float32) for array in arrays)).numpy()
+
+
+def once_for_each_model(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`make(model, *key)` makes a program out of a Keras model, once: it is kept for as long as the model lives.
+
+    The program reads the model's weights as they are when it is called. `make` gets a weak proxy of the model, so that
+    what it makes does not keep it alive.
+    """
+    made: weakref.WeakKeyDictionary[keras.Model, dict[tuple[Any, ...], Any]] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(make)
+    def kept(model, *key):
+        try:
+            hash(key)
+        except TypeError:  # what has no hash may change
+            return make(model, *key)
+        programs = made.setdefault(model, {})
+        if key not in programs:
+            programs[key] = make(weakref.proxy(model), *key)
+        return programs[key]
+
+    return kept
 
 
 def graph(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from shared.arrays import Array
+from shared.nn.copies import copy_weights
 
 
 class MatmulConv2D(keras.layers.Conv2D):
@@ -49,7 +50,7 @@ def with_matmul_convolutions(model: keras.Model) -> keras.Model:
     if not any(can_be_matmul(layer) for layer in _layers(model)):
         return model
     clone = keras.models.clone_model(model, clone_function=_clone_layer, recursive=True)
-    clone.set_weights(model.get_weights())
+    copy_weights(model, clone)
     return clone
 
 

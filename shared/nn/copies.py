@@ -50,8 +50,25 @@ def clone_model(model: keras.Model) -> keras.Model:
 def copy_of(model: keras.Model) -> keras.Model:
     """A network of the same architecture and weights, for use inside a training: not compiled."""
     copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
+
+
+def refuse_unlike(model: keras.Model, other: keras.Model) -> None:
+    """Raise `UserError` unless two models are alike but for their variables: a program compiled for one serves both.
+
+    A layer may have another `seed`: what is drawn by it is in the variables of Keras' random generators.
+    """
+    layers, others = list(all_layers(model)), list(all_layers(other))
+    if [type(layer) for layer in layers] != [type(layer) for layer in others]:
+        raise UserError("model: its layers are not those that were compiled; make another trainer for it")
+    for theirs, ours in zip(layers, others, strict=True):
+        ignored = {"seed", *vars(keras.layers.Layer())}
+        if not isinstance(theirs, keras.Model) and (name := _changed_setting(theirs, ours, ignored)):
+            raise UserError(
+                f"layer {theirs.name}: another seed gives it another {name.strip('_')}, which is compiled; make that a "
+                "weight of the layer, or another trainer"
+            )
 
 
 def copy_weights(source: keras.Model, target: keras.Model, tau: Array = 1.0) -> None:
@@ -61,7 +78,7 @@ def copy_weights(source: keras.Model, target: keras.Model, tau: Array = 1.0) -> 
     inside a compiled program `tau` may be a tensor.
     """
     whole = isinstance(tau, float) and tau == 1.0
-    for ours, theirs in zip(target.variables, source.variables, strict=True):
+    for ours, theirs in zip(target.variables, source.variables, strict=True):  # those of random generators, too
         # Not `ours + tau * (theirs - ours)`: that would not give `theirs` to the bit at a tau of 1.
         ours.assign(theirs if whole else (1.0 - tau) * ours + tau * theirs)
 
@@ -117,13 +134,19 @@ def _made_again(part: Any) -> Any:
 
 def _refuse_change(theirs: Any, ours: Any, what: str, ignored: Iterable[str] = ()) -> None:
     """Raise `UserError` when the copy of a thing differs from it in a setting, but for attributes that are ignored."""
+    if name := _changed_setting(theirs, ours, ignored):
+        raise UserError(
+            f"{what}: cannot be copied: its {name.strip('_')} {vars(theirs)[name]!r:.60} is not in what "
+            "get_config() returns; return it there, or copy the model before it is compiled"
+        )
+
+
+def _changed_setting(theirs: Any, ours: Any, ignored: Iterable[str]) -> str | None:
+    """The first attribute in which two things differ that is a setting, and not ignored; None: there is none."""
     copied = _settings(ours)
-    for name, value in _settings(theirs).items():
-        if name not in ignored and copied.get(name) != value:
-            raise UserError(
-                f"{what}: cannot be copied: its {name.strip('_')} {vars(theirs)[name]!r:.60} is not in what "
-                "get_config() returns; return it there, or copy the model before it is compiled"
-            )
+    return next(
+        (name for name, value in _settings(theirs).items() if name not in ignored and copied.get(name) != value), None
+    )
 
 
 def _settings(thing: Any) -> dict[str, Any]:

@@ -4,9 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from shared.arrays import Array
+
+
+def built(optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> dict[str, np.ndarray]:
+    """Build an optimizer for some variables; returns its state, for `optimizer.load_own_variables` to go back to."""
+    optimizer.build(variables)
+    state: dict[str, np.ndarray] = {}
+    optimizer.save_own_variables(state)
+    return state
 
 
 @keras.saving.register_keras_serializable(package="shared")

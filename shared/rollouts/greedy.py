@@ -1,5 +1,6 @@
 """How good a network is: greedy games, played apart from training, with draws of their own."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -7,12 +8,12 @@ import numpy as np
 from keras import ops
 
 from shared.games.contract import Game, State
-from shared.nn.backend import compiled, program, uniform
+from shared.nn.backend import compiled, once_for_each_model, program, uniform
 
 
 def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
     """A policy that takes the action of highest value: `policy(observation) -> int`, compiled for one observation."""
-    values = program(model, (1, *model.input_shape[1:]))
+    values = _values(model, 1)
 
     def policy(observation):
         return int(np.argmax(values(observation[None])))
@@ -25,7 +26,7 @@ def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.nd
 
     For `shared.rollouts.collector.Collector`, whose draws are not needed.
     """
-    values = program(model, (count, *model.input_shape[1:]))
+    values = _values(model, count)
     padded = np.zeros((count, *model.input_shape[1:]), np.float32)
 
     def choose(observations, draws):
@@ -33,6 +34,12 @@ def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.nd
         return np.argmax(values(padded)[: len(observations)], axis=-1)
 
     return choose
+
+
+@once_for_each_model
+def _values(model, count):
+    """The values of all actions, for `count` observations."""
+    return program(lambda observation: model(observation), (count, *model.input_shape[1:]))
 
 
 def play_greedy(
@@ -49,10 +56,19 @@ def play_greedy(
 
     Returns the scores float32 [N] and the lengths in steps int32 [N], as NumPy arrays.
     """
-    games = state[0].shape[0]
     limit = np.iinfo(np.int32).max if time_limit is None else time_limit
+    start = type(state)(*map(ops.convert_to_tensor, state))
+    play = _greedy_games(model, game)
+    score, length = play(start, ops.convert_to_tensor(seed, "int64"), ops.convert_to_tensor(limit, "int32"))
+    return ops.convert_to_numpy(score), ops.convert_to_numpy(length)
 
-    def step(t, state, alive, score, length):
+
+@once_for_each_model
+def _greedy_games(model, game):
+    """The program of `play_greedy`: (state, seed, limit) -> scores and lengths."""
+
+    def step(seed, t, state, alive, score, length):
+        games = alive.shape[0]
         draws = ops.reshape(uniform(seed, t, games * game.step_draws), (games, game.step_draws))
         action = ops.cast(ops.argmax(model(game.observe(ops, state)), axis=-1), "int32")
         state, reward, terminated = game.step(ops, state, action, draws)
@@ -61,12 +77,17 @@ def play_greedy(
         return t + 1, state, ops.logical_and(alive, ops.logical_not(terminated)), score, length
 
     @compiled
-    def play(state):
+    def play(state, seed, limit):
+        games = state[0].shape[0]
         start = (0, state, ops.ones((games,), "bool"), ops.zeros((games,)), ops.zeros((games,), "int32"))
-        return ops.while_loop(lambda t, state, alive, *_: ops.logical_and(t < limit, ops.any(alive)), step, start)
+        *_, score, length = ops.while_loop(
+            lambda t, state, alive, *_: ops.logical_and(t < limit, ops.any(alive)),
+            functools.partial(step, seed),
+            start,
+        )
+        return score, length
 
-    *_, score, length = play(type(state)(*(ops.convert_to_tensor(field) for field in state)))
-    return ops.convert_to_numpy(score), ops.convert_to_numpy(length)
+    return play
 
 
 def random_starts(game: Game, games: int, seed: int | Sequence[int]) -> State:

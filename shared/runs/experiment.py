@@ -148,6 +148,15 @@ class Experiment:
         """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
         return self.engine(settings) if engine == "compiled" else self.loop(settings)
 
+    def again(self, trainer: Trainer, settings: Any, engine: str) -> Trainer:
+        """What `trainer(settings, engine)` makes, out of one that there is, for another seed; nothing is compiled.
+
+        Raises:
+            UserError: if the settings differ in anything but `seed`.
+        """
+        trainer.again(settings, self.model(settings))
+        return trainer
+
     def learner(self, settings: Settings) -> Any:
         """What is learned (`shared.dqn.learners.Learner`)."""
         return load(LEARNERS, settings.learner)(settings)

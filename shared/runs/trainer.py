@@ -31,6 +31,19 @@ class Trainer(Protocol):
     def start(self) -> Any:
         """The state before the first step."""
 
+    def again(self, settings: Any, model: Any) -> None:
+        """Become what a new trainer for these settings and this model would be, without compiling anything.
+
+        What was trained before is lost, also in the model that `export` returned.
+
+        Args:
+            settings: those that there were, but for `seed`.
+            model: like the one that there was, with fresh weights; they are copied.
+
+        Raises:
+            UserError: if anything else is not as it was.
+        """
+
     def run(self, state: Any) -> tuple[Any, Trace]:
         """Train on for a moment, seconds at most; returns the next state and what happened."""
 

@@ -44,15 +44,13 @@ TIMES = ("seconds",)  # columns and entries that differ from run to run
 class WarmExperiment(CatchExperiment):
     """Catch by a trainer that is compiled once, and begins each run as it was at first."""
 
-    made: dict = {}
+    made: list = []
 
     def trainer(self, settings, engine):
         """The one trainer."""
         if not self.made:
-            trainer = super().trainer(settings, engine)
-            self.made.update(trainer=trainer, first=trainer.snapshot(trainer.start()))
-        self.made["trainer"].restore(self.made["first"])
-        return self.made["trainer"]
+            self.made.append(super().trainer(settings, engine))
+        return self.again(self.made[0], settings, engine)
 
 
 WARM = Suite("catch_dqn", {"catch": WarmExperiment("catch", "Catch", {"tutorial": CATCH_TUTORIAL})})
