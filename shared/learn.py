@@ -17,7 +17,6 @@ agent = experiment("catch_dqn", "ball8", preset="tuned", steps=50_000)
 """
 
 import dataclasses
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ import keras
 import numpy as np
 
 from shared import storage
-from shared.commands.program import SMALL_GAME
+from shared.commands.program import SMALL_GAME, suite_of
 from shared.display import charts, notebook, playback, views
 from shared.display.terminal import Screen
 from shared.dqn.settings import Settings, what_stays
@@ -225,10 +224,7 @@ def experiment(
     Raises:
         UserError: for a name that there is not, and for settings that do not go together.
     """
-    try:
-        suite = importlib.import_module(f"{package}.experiment").SUITE
-    except (ModuleNotFoundError, AttributeError):
-        raise UserError(f"{package}: no package of experiments; give one such as catch_dqn") from None
+    suite = suite_of(package)
     if name is not None and name not in suite.experiments and suite.make is None:
         raise UserError(f"{name}: no experiment of {package}; there are {', '.join(suite.experiments)}")
     learned = suite.find(name)

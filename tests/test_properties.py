@@ -20,7 +20,7 @@ from catch_dqn.ball_game import CatchBall
 from catch_dqn.experiment import SUITE as CATCH
 from catch_dqn.game import Catch
 from cave_game.game import Cave
-from shared.commands.train import _requested
+from shared.commands.train import requested
 from shared.dqn import replay
 from shared.dqn.clock import START
 from shared.dqn.priorities import Uniform
@@ -241,7 +241,7 @@ CHOSEN = st.sampled_from([[], ["--preset", "tuned"], ["--game", "ball8"], ["--ga
 def settings_or_complaint(argv):
     """What flags come to: settings, or what is told."""
     try:
-        return _requested(argv, CATCH).choice.settings
+        return requested(argv, CATCH).choice.settings
     except UserError as error:
         return str(error)
 

@@ -46,6 +46,15 @@ def test_any_flags_train_or_are_refused_in_one_line_or_stop_and_go_on():
 
 
 @posix
+def test_a_study_that_is_killed_ends_as_an_unbroken_one():
+    from soak import study
+
+    report = study.study(["--seeds", "2", "--jobs", "1"], kills=1, seed=20260)
+    assert report.faults == []
+    assert report.kills == 1
+
+
+@posix
 def test_a_terminal_is_restored_however_a_session_ends():
     from soak import terminal
 

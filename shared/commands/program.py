@@ -3,6 +3,8 @@
 The file ends with `program(Ring(), steps=30_000)`; docs/own_game.md walks through it.
 """
 
+import importlib
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from shared.commands.parser import Parser, command
 from shared.commands.play import play
 from shared.commands.train import train
 from shared.dqn.settings import Settings
+from shared.errors import UserError
 from shared.games.contract import Game
 from shared.options import refuse_unknown
 from shared.runs.own import GameExperiment
@@ -37,24 +40,78 @@ def program(
         presets: more settings by name, each a dict of what it changes in `settings`, for `--preset NAME`.
         settings: of `shared.dqn.settings.Settings`, by name; what is not given has a default that suits small games.
     """
-    called = f"python {sys.argv[0]}"
+    if _asking:
+        raise _Found(_own_suite(game, network, presets, settings))
+    command(
+        lambda argv: run_suite(argv, _own_suite(game, network, presets, settings)),
+        f"python {sys.argv[0]}",
+    )
 
-    def main(argv: list[str]) -> int:
-        first = SMALL_GAME | settings
-        named = {"tuned": first} | {name: first | changes for name, changes in (presets or {}).items()}
-        for values in named.values():
-            refuse_unknown(values, Settings)
-        kind = type(game).__name__.lower()
-        experiment = GameExperiment(
-            name=kind,
-            title=type(game).__name__,
-            presets={name: Settings(**values) for name, values in named.items()},
-            rules=game,
-            make_network=network,
-        )
-        return run_suite(argv, Suite(Path(sys.argv[0]).stem, {kind: experiment}, program=called))
 
-    command(main, called)
+def _own_suite(game, network, presets, settings):
+    """What the file that is run as a program trains, plays and evaluates."""
+    first = SMALL_GAME | settings
+    named = {"tuned": first} | {name: first | changes for name, changes in (presets or {}).items()}
+    for values in named.values():
+        refuse_unknown(values, Settings)
+    kind = type(game).__name__.lower()
+    experiment = GameExperiment(
+        name=kind,
+        title=type(game).__name__,
+        presets={name: Settings(**values) for name, values in named.items()},
+        rules=game,
+        make_network=network,
+    )
+    return Suite(Path(sys.argv[0]).stem, {kind: experiment}, program=f"python {sys.argv[0]}")
+
+
+_asking = False  # whether a file is run for what its `program` is given, and not as a program
+
+
+class _Found(BaseException):
+    """Ends such a file where it calls `program`."""
+
+    def __init__(self, suite):
+        super().__init__()
+        self.suite = suite
+
+
+def suite_of(name: str) -> Suite:
+    """What can be trained, by the word that a person has for it. It is code that runs: never take it from a file.
+
+    Args:
+        name: a package such as `catch_dqn`, `shared.dqn` for any Gymnasium environment, or the path of a file that ends
+            with `program(...)`.
+
+    Raises:
+        UserError: if there is no such thing.
+    """
+    if name.endswith(".py"):
+        return _suite_in(name)
+    module = "shared.dqn.__main__" if name == "shared.dqn" else f"{name}.experiment"
+    try:
+        return importlib.import_module(module).SUITE
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{name}: no package of experiments ({error}); give one such as catch_dqn, or the path of a file such as "
+            "ring.py"
+        ) from error
+
+
+def _suite_in(path):
+    """The suite of a file with a game of one's own, which is run as far as its call of `program`."""
+    global _asking
+    if not Path(path).is_file():
+        raise UserError(f"{path}: there is no such file; give the path of one that ends with program(...)")
+    argv, sys.argv, _asking = sys.argv, [path], True
+    sys.path.insert(0, str(Path(path).parent.resolve()))  # as Python does for a file that it runs
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except _Found as found:
+        return found.suite
+    finally:
+        sys.argv, _asking = argv, False
+    raise UserError(f"{path}: never calls program(...); let the file end with that (docs/own_game.md)")
 
 
 SMALL_GAME: dict[str, Any] = {

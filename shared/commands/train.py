@@ -3,25 +3,22 @@
 import contextlib
 import dataclasses
 import re
-import sys
 import time
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.commands import affordable, output
-from shared.commands.evaluate import EVALUATION_SEED_OFFSET, FINAL_EPISODES
+from shared.commands import output, whole_run
 from shared.commands.parser import Parser, command_line, path_name, settings_from
 from shared.commands.trained import add_choice
 from shared.dqn.settings import what_stays
 from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.options import flag
-from shared.runs.experiment import with_model
-from shared.runs.folder import ARCHITECTURE, CONFIG, CURVE, WHOLE_MODEL, Run, latest_run, new_folder
-from shared.runs.suite import Choice, RunConfig, Suite
+from shared.runs.folder import CONFIG, Run, latest_run, new_folder
+from shared.runs.suite import Choice, Suite
 
-storage, charts, training = late("shared.storage"), late("shared.display.charts"), late("shared.runs.training")
+training = late("shared.runs.training")
 
 LATEST = object()  # --resume without a folder
 
@@ -35,7 +32,7 @@ def train(argv: list[str], suite: Suite) -> int:
 
     Returns the exit status.
     """
-    request = _requested(argv, suite)
+    request = requested(argv, suite)
     preset = request.defaults.settings
     if request.resume is not None and request.start is not None:
         raise UserError(f"--from {request.start}: a resumed run goes on from its own weights; leave out one of the two")
@@ -48,17 +45,22 @@ def train(argv: list[str], suite: Suite) -> int:
         label = f"{now.experiment.name.replace('/', '-')}-{now.preset}-seed{now.settings.seed}"
         run = Run.claim(request.out or new_folder(suite.package, label), request.overwrite)
     else:
-        for name, begun_with, value in _differences(request.defaults, now, suite):
+        for name, begun_with, value in whole_run.differences(request.defaults, now, suite):
             raise UserError(
                 f"{name} {value}: this run was begun with {begun_with}; leave the flag out, or start another run"
             )
         run = Run.open(request.resume)
     with contextlib.closing(run), output.patience():
         began = time.monotonic()
-        trainer = _trainer(run, now, request.start, begins=request.resume is None)
+        try:
+            trainer = whole_run.trainer_for(now, run.path, request.start)
+        except UserError:
+            if request.resume is None:
+                run.release()
+            raise
         if request.resume is None:
-            run.begin(_config(suite, now, argv), now.experiment.weights_name)
-        return _train(run, trainer, request, suite, began)
+            run.begin(whole_run.config_of(suite, now, argv), now.experiment.weights_name)
+        return _carry_out(run, trainer, request, suite, began)
 
 
 def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place: Path) -> None:
@@ -69,9 +71,9 @@ def refuse_another(config: dict[str, Any], argv: list[str], suite: Suite, place:
         argv, suite: as for `train`; no run to resume is named.
         place: of the run, for the complaint.
     """
-    wanted = _requested(argv, suite).choice
+    wanted = requested(argv, suite).choice
     found = suite.of_run(config, place, wanted.experiment.name)
-    for name, value, other in _differences(found, wanted, suite):
+    for name, value, other in whole_run.differences(found, wanted, suite):
         raise UserError(
             f"{place}: a run with {name} {value}, where {other} is wanted; remove it, or let the runs go to "
             "another folder"
@@ -90,8 +92,16 @@ class Request(NamedTuple):
     start: Path | None  # the file of the weights that it begins with; None: random ones
 
 
-def _requested(argv, suite):
-    """The `Request` of some arguments."""
+def requested(argv: Sequence[str], suite: Suite) -> Request:
+    """What some arguments of `train` ask for.
+
+    Args:
+        argv: the arguments.
+        suite: what can be trained.
+
+    Raises:
+        UserError: if it cannot be done.
+    """
     first, defaults, resume = _defaults(argv, suite)
     experiment = defaults.experiment
     chosen = " ".join([*suite.named(experiment.name), f"--preset {defaults.preset}"])
@@ -230,109 +240,19 @@ def _add_choices(parser, suite, experiment, engines):
     )
 
 
-def _config(suite, choice, argv):
-    """What `config.json` is going to say."""
-    return dataclasses.asdict(
-        RunConfig(
-            experiment=suite.package,
-            game=choice.experiment.name,
-            preset=choice.preset,
-            engine=choice.engine,
-            settings=dataclasses.asdict(choice.settings),
-            versions={
-                "python": sys.version.split()[0],
-                **{name: version(name) for name in ("tensorflow", "keras", "numpy", "gymnasium")},
-            },
-            command=(*suite.command("train").split(), *argv),
-            began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        )
-    )
-
-
-def _differences(then, now, suite):
-    """In what two `Choice`s differ: a list of flags, each with what it is there and here."""
-
-    def flags(choice):
-        chosen = {suite.flag: choice.experiment.name, "--preset": choice.preset, "--engine": choice.engine}
-        return chosen | {flag(name): value for name, value in dataclasses.asdict(choice.settings).items()}
-
-    before = flags(then)
-    return [(name, before[name], value) for name, value in flags(now).items() if before[name] != value]
-
-
-def _trainer(run, choice, start, begins):
-    """What trains. Raises `UserError` where the training cannot be paid for, or what it learns not be saved.
-
-    Args:
-        run: claimed, or opened again.
-        choice: what to train.
-        start: the file of the weights to begin with, or None.
-        begins: whether the run was only claimed: it is given back on an error.
-    """
-    experiment, settings = choice.experiment, choice.settings
-    try:
-        affordable.refuse_settings(settings)
-        if start is not None:
-            model = experiment.model(settings)
-            storage.load_weights(model, start)
-            experiment = with_model(experiment, model)
-        trainer = experiment.trainer(settings, choice.engine)
-        model, rows = trainer.export(), getattr(settings, "batch_size", 0) + settings.num_envs
-        remedy = "give a smaller --batch-size, fewer --num-envs or smaller --hidden layers"
-        affordable.refuse_learning(model, rows, remedy)
-        storage.check_architecture(model, run.path / ARCHITECTURE)
-    except UserError:
-        if begins:
-            run.release()
-        raise
-    return trainer
-
-
-def _train(run, trainer, request, suite, began):
+def _carry_out(run, trainer, request, suite, began):
     """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
     choice, resumed = request.choice, request.resume is not None
-    experiment = choice.experiment
     try:
-        outcome = training.train(
-            trainer,
-            run,
-            choice.settings,
-            unit=experiment.unit,
-            figure=experiment.figure,
-            largest_reward=experiment.largest_reward,
-            resume=resumed,
-        )
+        outcome, told = whole_run.carry_out(run, choice, trainer, resume=resumed, keras=request.keras)
     except training.Stopped as stopped:
         say(f"stopped and saved; go on with: {command_line(suite.command('train'), '--resume', run.path)}")
         return stopped.status
-    if request.keras:
-        storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
-    _finish(run, experiment, choice.settings, trainer, outcome)
-    weights = run.path / experiment.weights_name
+    print(*told, sep="\n")
     say(
-        f"{len(outcome.scores)} {experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of training, "
-        f"{time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
+        f"{len(outcome.scores)} {choice.experiment.unit}, {outcome.steps} steps in {outcome.seconds:.1f} s of "
+        f"training, {time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
         f"everything is in {run.path}"
     )
-    say(f"watch it: {command_line(suite.command('play'), '--weights', weights)}")
+    say(f"watch it: {command_line(suite.command('play'), '--weights', run.path / choice.experiment.weights_name)}")
     return 0
-
-
-def _finish(run, experiment, settings, trainer, outcome):
-    """Leave in the run's folder what training came to, and print how good it is."""
-    model = trainer.export()
-    storage.save_weights(model, run.path / experiment.weights_name)
-    storage.save_architecture(model, run.path / ARCHITECTURE)
-    axis = ("steps", "environment steps") if trainer.goal.by_steps else ("episodes", experiment.unit)
-    charts.learning_curve(run.path / CURVE, run.read_metrics(), experiment.panels, *axis)
-    result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
-    figure, recent, last = experiment.figure, outcome.scores[-training.WINDOW :], None
-    if len(recent):
-        last = float(figure.of(recent))
-        print(
-            f"{figure.name} over the last {training.WINDOW} {experiment.unit} of training: {figure.format.format(last)}"
-        )
-    else:
-        print(f"no {experiment.unit.removesuffix('s')} ended in training")
-    run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})
-    print(experiment.describe(result))

@@ -26,6 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, FAINT = "#333333", "#DDDDDD"
 DPI = 110
 PANEL = (6.4, 2.9)  # inches; the width of a figure, the height of each of its panels
+SHORT, LETTER = 20, 0.08  # letters of a line's name that a figure has room for; inches for each one more
 SMOOTH_SHARE = 0.02  # of a curve's points, averaged into one where a curve is smoothed
 
 
@@ -107,43 +108,75 @@ def learning_curve(
         return _save(figure, path)
 
 
+class Line(NamedTuple):
+    """One line of `lines`: along `x` [T] the values `y` [T] in a band from `low` to `high` [T], NaN where none is."""
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
 def bands(
     path: str | Path, curves: Sequence[Curve], x_label: str, panel: Panel, title: str = "", log_x: bool = False
 ) -> None:
     """Draw how several seeds fared: for each `Curve` the mean over its seeds, and the mean's 95 % interval as a band.
 
-    The interval is Student's: mean ± t s / sqrt(S); a single seed has none, and its line no band. Each line is named at
-    its right end, in its own colour.
+    The interval is Student's: mean ± t s / sqrt(S); a single seed has none, and its line no band. The arguments and
+    what is raised are those of `lines`, but for `Curve`s.
+    """
+    drawn = []
+    for label, x, y in curves:
+        mean, half = (np.asarray(line) for line in mean_and_ci95(y))
+        drawn.append(Line(label, x, mean, mean - half, mean + half))
+    lines(path, drawn, x_label, panel, title, log_x)
+
+
+def lines(
+    path: str | Path,
+    drawn: Sequence[Line],
+    x_label: str,
+    panel: Panel,
+    title: str = "",
+    log_x: bool = False,
+    stairs: bool = False,
+) -> None:
+    """Draw lines, each in its own colour with its band behind it and its name at its right end.
 
     Args:
         path: the PNG file to write.
-        curves: up to seven `Curve`s; more cannot be told apart.
+        drawn: up to seven `Line`s; more cannot be told apart. One without a value is left out; its colour is too.
         x_label: what the horizontal axis says.
         panel: the vertical axis; its `column` is not used.
         title: stands above.
         log_x: the horizontal axis is logarithmic.
+        stairs: a value holds until the next `x`; the horizontal axis, of scores, begins where the lines do.
 
     Raises `UserError` if the file cannot be written.
     """
     with _style():
         figure, (axis,) = _figure(1)
-        figure.set_size_inches(PANEL[0], 1.3 * PANEL[1])
+        longest = max((len(line.label) for line in drawn), default=0)
+        figure.set_size_inches(PANEL[0] + LETTER * max(0, longest - SHORT), 1.3 * PANEL[1])
         ends, positive = [], False
-        for (label, x, y), colour in zip(curves, COLOURS[: len(curves)], strict=True):
-            mean, half = (np.asarray(line) for line in mean_and_ci95(y))
-            known = np.isfinite(mean)
-            across, mean, half = np.asarray(x)[known], mean[known], half[known]
-            if not len(mean):
+        for line, colour in zip(drawn, COLOURS[: len(drawn)], strict=True):
+            known = np.isfinite(line.y)
+            across, y, low, high = (np.asarray(column)[known] for column in line[1:])
+            if not len(y):
                 continue
-            positive = positive or bool((mean > 0).any())
-            axis.plot(across, mean, color=colour)
-            axis.fill_between(across, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
-            ends.append((mean[-1], label, colour))
+            positive = positive or bool((y > 0).any())
+            axis.plot(across, y, color=colour, drawstyle="steps-post" if stairs else "default")
+            step = "post" if stairs else None
+            axis.fill_between(across, low, high, color=colour, alpha=0.18, linewidth=0, step=step)
+            ends.append((y[-1], line.label, colour))
         _dress(axis, panel, positive)
         if log_x:
             axis.set_xscale("log")
-        if log_x or any(curve.x[0] < 0 for curve in curves):
-            axis.set_xlim(left=min(curve.x[0] for curve in curves))
+        if stairs:
+            axis.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        if log_x or stairs or any((line.x < 0).any() for line in drawn):
+            axis.set_xlim(left=min(line.x[0] for line in drawn if len(line.x)))
         axis.set_xlabel(x_label)
         if title:
             axis.set_title(title, loc="left")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from shared.arrays import Array
 from shared.errors import UserError
+from shared.machine import processors
 
 if keras.backend.backend() != "tensorflow":
     raise UserError(
@@ -119,14 +120,13 @@ def execution_facts() -> dict[str, str | int]:
     Returns a dict of words and numbers.
     """
     asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0) or cpus
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or (int(asked) if asked.isdecimal() else 0)
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
         "processor": _processor(),
-        "threads": threads,
+        "threads": threads or processors(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "onednn_isa": os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "default")),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),

@@ -14,6 +14,7 @@ STUDENT_T = (
     *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
 NORMAL = 1.960
+RESAMPLES = 10_000  # of a bootstrap
 
 
 def mean_and_ci95(values: ArrayLike) -> tuple[Any, Any]:
@@ -62,19 +63,78 @@ def interquartile_mean(values: ArrayLike) -> np.ndarray | np.floating:
     return values[..., cut : values.shape[-1] - cut].mean(axis=-1)
 
 
-def iqm_and_ci95(values: ArrayLike, seed: int = 0, resamples: int = 10_000) -> tuple[float, float, float]:
-    """The interquartile mean of values [S] and its 95 % interval, by the percentile bootstrap (Efron 1979).
+def iqm_and_ci95(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -> tuple[Any, Any, Any]:
+    """Over the first axis of `values` [S, ...]: the interquartile mean and its 95 % interval.
+
+    The interval is that of the percentile bootstrap (Efron 1979). The runs of one setting are one stratum of the
+    stratified bootstrap (Agarwal et al. 2021).
 
     Args:
-        values: one for each run.
+        values: one for each of S runs, or an array for each.
         seed: of the resampling.
         resamples: how many times S values are drawn from them, with replacement.
 
-    Returns three floats: the interquartile mean, the lower and the upper end; these are NaN for a single value.
+    Returns the interquartile mean, the lower and the upper end: floats for values [S], else arrays. The ends are NaN
+    for a single run.
     """
-    values = np.asarray(values, np.float64)
-    if len(values) == 1:
-        return float(values[0]), math.nan, math.nan
-    drawn = values[np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))]
-    low, high = np.percentile(interquartile_mean(drawn), [2.5, 97.5])
-    return float(interquartile_mean(values)), float(low), float(high)
+    values = np.moveaxis(np.asarray(values, np.float64), 0, -1)  # [..., S]
+    middle, runs = interquartile_mean(values), values.shape[-1]
+    if runs == 1:
+        low = high = np.full_like(middle, np.nan)
+    else:
+        drawn = values[..., np.random.default_rng(seed).integers(runs, size=(resamples, runs))]  # [..., B, S]
+        low, high = np.percentile(interquartile_mean(drawn), [2.5, 97.5], axis=-1)
+    return (float(middle), float(low), float(high)) if values.ndim == 1 else (middle, low, high)
+
+
+def improvement_and_ci95(
+    x: ArrayLike, y: ArrayLike, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """The chance P(X > Y) that a run of one setting scores higher than one of another, and its 95 % interval.
+
+    The "probability of improvement" of Agarwal et al. 2021: the share of all pairs of a run of X and a run of Y in
+    which X's is better, where a tie counts half. (Mann's and Whitney's U divided by N M.) The interval is that of the
+    bootstrap, which draws the runs of each setting from its own.
+
+    Args:
+        x, y: the scores of N and of M runs; minus infinity for one that failed.
+        seed: of the resampling.
+        resamples: how many times N and M runs are drawn, with replacement.
+
+    Returns three floats: the chance, the lower and the upper end; these are NaN where a setting has a single run.
+    """
+    first, second = np.asarray(x, np.float64)[:, None], np.asarray(y, np.float64)[None]
+    wins = (first > second) + 0.5 * (first == second)  # [N, M]
+    if min(wins.shape) == 1:
+        return float(wins.mean()), math.nan, math.nan
+    rng = np.random.default_rng(seed)
+    shares = [
+        rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in wins.shape
+    ]  # of each run: [B, N], [B, M]
+    low, high = np.percentile(((shares[0] @ wins) * shares[1]).sum(axis=-1), [2.5, 97.5])
+    return float(wins.mean()), float(low), float(high)
+
+
+def profile_and_ci95(
+    values: ArrayLike, thresholds: ArrayLike, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A performance profile: which fraction of the runs scores above each threshold, and its 95 % intervals.
+
+    Agarwal et al. 2021. Each interval is that of the bootstrap for its threshold alone: of S runs that are drawn with
+    replacement, those above it are as many as a binomial distribution says.
+
+    Args:
+        values: the scores of S runs; minus infinity for one that failed.
+        thresholds: T scores.
+        seed: of the resampling.
+        resamples: how many times S runs are drawn.
+
+    Returns three float arrays [T]: the fraction, its lower and its upper end; these are NaN for a single run.
+    """
+    runs = np.asarray(values, np.float64)
+    above = (runs > np.asarray(thresholds, np.float64)[:, None]).mean(axis=-1)  # [T]
+    if len(runs) == 1:
+        return above, np.full_like(above, np.nan), np.full_like(above, np.nan)
+    drawn = np.random.default_rng(seed).binomial(len(runs), above, size=(resamples, len(above))) / len(runs)
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    return above, low, high

@@ -66,6 +66,10 @@ def save(run_path: Path, number: int, arrays: Mapping[str, np.ndarray], facts: M
         raise files.user_error(folder, error) from None
 
 
+class NoCheckpoint(UserError):
+    """There is nothing to go on from."""
+
+
 class _Measured(io.RawIOBase):
     """A file that is only added to, with its size in bytes and its SHA-256 so far."""
 
@@ -96,14 +100,16 @@ def load(
     Returns what `restore` returns.
 
     Raises:
-        UserError: if there is none.
+        NoCheckpoint: if there is none.
     """
     for place in reversed(_numbered(Path(run_path) / FOLDER)):
         try:
             return restore(*_read(place, like))
         except UNFIT as error:
             warn(f"{place}: damaged, passed over for the checkpoint before it ({error})")
-    raise UserError(f"{run_path}: has no checkpoint to go on from; start again with --overwrite, or give another --out")
+    raise NoCheckpoint(
+        f"{run_path}: has no checkpoint to go on from; start again with --overwrite, or give another --out"
+    )
 
 
 def remove(run_path: Path) -> None:

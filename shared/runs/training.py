@@ -3,19 +3,15 @@
 A trainer is whatever keeps the contract of `shared.runs.trainer.Trainer`.
 """
 
-import contextlib
 import dataclasses
-import os
-import signal
-import sys
-import threading
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from shared import signals
-from shared.errors import HUNG_UP, INTERRUPTED, TERMINATED, UserError, one_line, program, warn
+from shared.errors import TERMINATED, UserError, warn
 from shared.nn.backend import execution_facts
 from shared.options import LARGEST, check_limits, from_json, option
 from shared.rollouts.trace import Trace
@@ -67,70 +63,6 @@ class Facts:
         check_limits(self)
 
 
-SIGNALS = {
-    getattr(signal, name): status
-    for name, status in (("SIGINT", INTERRUPTED), ("SIGTERM", TERMINATED), ("SIGHUP", HUNG_UP))
-    if hasattr(signal, name)
-}
-
-
-class _Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP as `status`; a second one ends the process at once.
-
-    In a notebook or at Python's prompt there is more to lose than the training: there the second one is a
-    `KeyboardInterrupt`.
-
-    What is ignored on entry stays ignored: SIGHUP under `nohup`, SIGINT in the background. Outside of the main thread,
-    where no handler can be set, signals do what they did before.
-
-    Args:
-        told: is called with a line for the person after the first signal.
-        saved: where the last checkpoint is, for the line after the second.
-    """
-
-    def __init__(self, told, saved):
-        self.status, self._told, self._saved = None, told, saved
-        self._before: dict[int, Any] = {}
-        self._first = 0.0  # when the first one came, monotonic seconds
-        self._at_prompt = hasattr(sys, "ps1")
-        self._hearing, self._heard = contextlib.ExitStack(), False
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
-            self._hearing.enter_context(signals.heard(self._hear))
-        return self
-
-    def __exit__(self, *_):
-        if threading.current_thread() is threading.main_thread():
-            self._hearing.close()
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number, _):
-        if self.status is None:
-            self.status, self._first = SIGNALS[number], time.monotonic()
-        elif self._at_prompt and time.monotonic() - self._first > signals.TOGETHER:
-            raise KeyboardInterrupt
-
-    def _hear(self, number, again):
-        """At once, in a thread; see `shared.signals.heard`."""
-        if number not in self._before:
-            return False
-        if not self._heard:
-            self._heard = True
-            with contextlib.suppress(OSError, ValueError):  # where it cannot be printed
-                self._told("stopping after saving; the same again stops at once")
-        elif again and not self._at_prompt:
-            line = f"{program()}: stopped at once; what was saved last is in {one_line(self._saved)}\n"
-            with contextlib.suppress(OSError):
-                os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())  # below a bar
-            os._exit(SIGNALS[number])
-        return True
-
-
 def train(
     trainer: Trainer,
     run: Record,
@@ -140,6 +72,7 @@ def train(
     largest_reward: float = 1.0,
     resume: bool = False,
     show: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Train to the end of `settings`, reporting and saving on the way.
 
@@ -152,11 +85,12 @@ def train(
         largest_reward: largest |reward| of one step, to notice values that have run away.
         resume: go on from the newest checkpoint of a `Run`.
         show: how far training is.
+        stop: is asked after every report whether to save and stop, as after a SIGTERM.
 
     Returns an `Outcome`. The trained model is `trainer.export()`.
 
     Raises:
-        Stopped: after a signal, once a checkpoint is written.
+        Stopped: after a signal or when told to `stop`, once a checkpoint is written.
         UserError: if the loss is no longer finite; the last checkpoint is kept.
     """
     state, scores, spent = trainer.start(), np.zeros(0, np.float32), 0.0
@@ -180,7 +114,7 @@ def train(
         save()
     saved, saving, warned = time.monotonic(), 0.0, False
     progress = _progress(trainer.goal, unit, state) if show else Silence()
-    with _Signals(progress.say, run.path) as asked, progress:
+    with signals.Stopping(progress.say, run.path) as asked, progress:
         while not trainer.finished(state):
             before = state
             state, trace = trainer.run(state)
@@ -220,9 +154,10 @@ def train(
                     f"values of {trace.largest_target.max():.3g} where no return can exceed {limit:.3g}: "
                     f"training diverges; try a smaller --learning-rate{_steadier_target(settings)}"
                 )
-            if asked.status is not None:
+            status = TERMINATED if asked.status is None and stop() else asked.status
+            if status is not None:
                 save()
-                raise Stopped(asked.status, Outcome(scores, int(state.steps), time.monotonic() - began))
+                raise Stopped(status, Outcome(scores, int(state.steps), time.monotonic() - began))
             if time.monotonic() - saved > max(CHECKPOINT_SECONDS, saving / SAVING_SHARE):
                 due = time.monotonic()
                 save()

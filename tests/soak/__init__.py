@@ -1,4 +1,5 @@
-"""Long trials of what the project promises: `python -m tests.soak kill`, `fuzz`, `flags`, `memory` and `terminal`.
+"""Long trials of what the project promises: `python -m tests.soak kill`, `fuzz`, `flags`, `memory`, `terminal` and
+`study`.
 
 `tests/test_soak.py` runs a quick part of each.
 """

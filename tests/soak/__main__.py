@@ -7,13 +7,13 @@ from importlib.metadata import version
 
 from shared.commands.parser import Parser, command, number, whole_number
 
-from . import flags, fuzz, kill, memory, terminal
+from . import flags, fuzz, kill, memory, study, terminal
 
 
 def main(argv: list[str]) -> int:
     """Run one of the trials; returns the exit status, 1 where something was found."""
     parser = Parser("tests.soak", "Long trials of what the project promises (docs/reliability.md).")
-    parser.add_argument("trial", choices=("kill", "fuzz", "flags", "memory", "terminal"), help="what to try")
+    parser.add_argument("trial", choices=("kill", "fuzz", "flags", "memory", "terminal", "study"), help="what to try")
     parser.add_argument("--runs", type=whole_number, default=1000, help="kill: trainings (default: 1000)")
     parser.add_argument("--files", type=whole_number, default=10_000, help="fuzz: spoiled files (default: 10000)")
     parser.add_argument("--lines", type=whole_number, default=200, help="flags: command lines (default: 200)")
@@ -22,6 +22,7 @@ def main(argv: list[str]) -> int:
         "--train", choices=memory.COMMANDS, default="cave_game.train", help="memory: what (default: cave_game.train)"
     )
     parser.add_argument("--sessions", type=whole_number, default=200, help="terminal: sessions (default: 200)")
+    parser.add_argument("--kills", type=whole_number, default=10, help="study: kills of all of it (default: 10)")
     parser.add_argument("--seed", type=whole_number, default=0, help="everything drawn comes from it (default: 0)")
     arguments = parser.parse_args(argv)
     versions = " ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy", "h5py", "blessed"))
@@ -39,6 +40,8 @@ def main(argv: list[str]) -> int:
         report = flags.flags(arguments.lines, arguments.seed, say)
     elif arguments.trial == "memory":
         report = memory.memory(arguments.minutes, arguments.train)
+    elif arguments.trial == "study":
+        report = study.study(["--seeds", "10", "--grid", *study.GRID], arguments.kills, arguments.seed, say)
     else:
         report = terminal.terminal(arguments.sessions, arguments.seed, say)
     print(f"{report}\n{time.monotonic() - began:.0f} s")

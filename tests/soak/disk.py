@@ -110,18 +110,18 @@ def watch():
 
 
 def save_often():
-    """Checkpoints at every report, and a call at the end of training: what `commands.train` does is left as it is."""
+    """Checkpoints at every report, and a call at the end of training: what `whole_run` does is left as it is."""
     training = importlib.import_module("shared.runs.training")
-    commands = importlib.import_module("shared.commands.train")
+    whole_run = importlib.import_module("shared.commands.whole_run")
     training.CHECKPOINT_SECONDS, training.SAVING_SHARE = 0.0, float("inf")
-    finish = commands._finish
+    finish = whole_run.finish
 
     def last(*arguments):
         if Disk.current is not None:
             Disk.current.enter_end()
         return finish(*arguments)
 
-    commands._finish = last
+    whole_run.finish = last
 
 
 def main(phase, number, folder, module, *arguments):

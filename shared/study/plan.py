@@ -1,0 +1,121 @@
+"""What a study is going to do: every setting of the grid with every seed, each a `Job`."""
+
+import itertools
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from shared import files
+from shared.commands.parser import command_line
+from shared.commands.program import suite_of
+from shared.commands.train import refuse_another, requested
+from shared.dqn.settings import what_stays
+from shared.errors import UserError, warn
+from shared.options import flag, refuse_unknown, value_types
+from shared.runs.folder import CONFIG, Run
+from shared.runs.suite import Suite
+from shared.study.job import Job
+
+OWN = ("--seed", "--out", "--overwrite", "--resume")  # flags of `train` that a study gives itself
+SWITCH = {"on": True, "true": True, "off": False, "false": False}
+ROOT = Path("runs/studies")
+LONGEST = 100  # letters of a folder's name
+
+
+class Setting(NamedTuple):
+    """One of the settings that are compared."""
+
+    label: str  # what it is called
+    values: dict[str, str]  # of the grid, by name
+    argv: tuple[str, ...]  # of `train`
+
+
+class Plan(NamedTuple):
+    """What is to be done."""
+
+    words: tuple[str, ...]  # of the command `python -m shared.study` that does the same
+    folder: Path  # of the study
+    settings: tuple[Setting, ...]
+    jobs: tuple[Job, ...]  # setting by setting, in each of them by the seed
+    suite: Suite
+
+
+def plan(
+    experiment: str,
+    argv: Sequence[str],
+    seeds: int,
+    fixed: Mapping[str, str],
+    grid: Mapping[str, Sequence[str]],
+    out: Path | None = None,
+) -> Plan:
+    """The jobs of a study, all of which can be done.
+
+    Args:
+        experiment: as of `shared.commands.program.suite_of`.
+        argv: flags of its command `train`, for all runs.
+        seeds: runs of each setting, with the seeds 0, 1, 2 and so on.
+        fixed: settings for all runs, by name, their values as words.
+        grid: settings to compare: by name, the values of each.
+        out: the folder of the study; default: one in `runs/studies/` that is named after all this.
+
+    Raises:
+        UserError: if there is no such experiment or setting, or the folder of a run holds another one.
+    """
+    suite = suite_of(experiment)
+    for word in argv:
+        if word.split("=")[0] in OWN:
+            raise UserError(f"{word}: a study gives this itself; leave it out (--seeds says how many, --out where)")
+    for name in {*fixed, *grid}:
+        if (name in fixed and name in grid) or any(word.split("=")[0] == flag(name) for word in argv):
+            raise UserError(f"{name}: given twice; leave one out")
+    base = tuple(argv) + _words(suite, argv, fixed)
+    settings = []
+    for chosen in itertools.product(*grid.values()):
+        values = dict(zip(grid, chosen, strict=True))
+        label = " ".join(f"{name}={value}" for name, value in values.items()) or command_line(experiment, *base)
+        settings.append(Setting(label, values, base + _words(suite, base, values)))
+    folder = out or ROOT / _plain(" ".join([suite.package, *base, *(f"{n}={','.join(v)}" for n, v in grid.items())]))
+    jobs: list[Job] = []
+    for setting in settings:
+        choice = requested((*setting.argv, "--seed", "0"), suite)
+        if told := what_stays(choice.defaults.settings, choice.choice.settings):
+            warn(told)
+        place = folder / _plain(setting.label) if grid else folder
+        jobs += [
+            Job(experiment, (*setting.argv, "--seed", str(seed)), str(place / f"seed{seed}"), setting.label, seed)
+            for seed in range(seeds)
+        ]
+    for job in jobs:
+        if os.path.lexists(Path(job.folder) / CONFIG):
+            refuse_another(Run(job.folder).read_config(), list(job.argv), suite, Path(job.folder))
+    again = [experiment, "--seeds", str(seeds)]
+    for name, given in (("--set", fixed), ("--grid", {key: ",".join(values) for key, values in grid.items()})):
+        again += [name, *(f"{key}={value}" for key, value in given.items())] if given else []
+    again += [*(["--out", str(out)] if out else []), *(["--", *argv] if argv else [])]
+    return Plan(tuple(again), folder, tuple(settings), tuple(jobs), suite)
+
+
+def _words(suite, argv, values):
+    """Settings by name as words of a command line that has `argv` already."""
+    choosing = [name for name in values if name in ("preset", "engine", suite.flag[2:])]
+    found = [word for name in choosing for word in (f"--{name}", values[name])]
+    kind = requested((*argv, *found), suite).choice.experiment.settings_class
+    others = {name: value for name, value in values.items() if name not in choosing}
+    refuse_unknown(others, kind)
+    for name, value in others.items():
+        of_one, several, _ = value_types(kind)[name]
+        if of_one is bool:
+            if value not in SWITCH:
+                raise UserError(f"{name}={value}: neither on nor off; give one of these")
+            found.append(flag(name) if SWITCH[value] else f"--no-{flag(name)[2:]}")
+        else:
+            found += [flag(name), *(value.split() if several else [value])]
+    return tuple(found)
+
+
+def _plain(text):
+    """A name for a folder that says as much of a text as may be in one."""
+    name = re.sub(r"[^\w.,=+]+", "-", text)
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{files.sha256(text.encode())[:8]}"
