@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,13 @@ def _word(value):
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def carry_out(planned: Plan, pool: Pool) -> Results:
+def carry_out(planned: Plan, pool: Pool, leave: Callable[..., None] = report.write) -> Results:
     """Make the runs that are not finished, and leave the report in the folder of the study.
 
     Args:
         planned: what to do.
         pool: who does it.
+        leave: (folder, rows, curves) -> None, writes the report once all runs are made.
 
     Returns the `Results`.
 
@@ -91,7 +92,7 @@ def carry_out(planned: Plan, pool: Pool) -> Results:
             status = asked.status or 0
         found = results(planned, failed, status or int(bool(failed)))
         if len(found.rows) == total:
-            report.write(planned.folder, found.rows, found.curves)
+            leave(planned.folder, found.rows, found.curves)
     return found
 
 
