@@ -1,41 +1,44 @@
 """Variants of one training, side by side over seeds: `python -m benchmarks.compare NAME`.
 
-Trains every variant of the comparison NAME with every seed, draws score and loss against environment steps as bands
-(mean over the seeds and its 95 % interval) into `docs/images/NAME-score.png` and `NAME-loss.png`, and prints the final
-evaluations. Pictures that are there are replaced with `--overwrite` only. Finished runs in `runs/compare/` are used
-again.
+Trains every variant of the comparison NAME with every seed (`shared.study`), draws score and loss against environment
+steps as bands (mean over the seeds and its 95 % interval) into `docs/images/NAME-score.png` and `NAME-loss.png`, and
+prints the final evaluations. Pictures that are there are replaced with `--overwrite` only. Finished runs in
+`runs/compare/` are used again.
 """
 
-import importlib
 from pathlib import Path
 
 from benchmarks.measuring import Seeds
 from shared import files
-from shared.commands.comparison import curve, train_once
+from shared.commands.comparison import curve
 from shared.commands.parser import Parser, command, settings_from
 from shared.display.charts import Panel, bands
 from shared.rollouts.intervals import bracketed, iqm_and_ci95, mean_and_ci95, plus_minus
+from shared.study.running import compared
 
-T3_BALL8 = ["catch_dqn", "--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
-CARTPOLE = ["cartpole_dqn", "--variant", "double", "--preset", "tuned", "--time-limit", "200"]
-COMPARISONS = {
+BALL8 = ["--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
+CARTPOLE = ["--variant", "double", "--preset", "tuned", "--time-limit", "200"]
+COMPARISONS = {  # NAME: (package, {variant: flags of its train})
     # The article's plot: clipped Huber loss with both optimizers at the same settings; and RMSprop with the step that
     # a momentum of 0.9 comes to.
-    "rmsprop-against-graves": {
-        "RMSprop": [*T3_BALL8, "--optimizer", "rmsprop"],
-        "RMSPropGraves": [*T3_BALL8, "--optimizer", "rmsprop-graves"],
-        "RMSprop, step x 10": [*T3_BALL8, "--optimizer", "rmsprop", "--learning-rate", "0.0025"],
-    },
+    "rmsprop-against-graves": (
+        "catch_dqn",
+        {
+            "RMSprop": [*BALL8, "--optimizer", "rmsprop"],
+            "RMSPropGraves": [*BALL8, "--optimizer", "rmsprop-graves"],
+            "RMSprop, step x 10": [*BALL8, "--optimizer", "rmsprop", "--learning-rate", "0.0025"],
+        },
+    ),
     # What T5's habit costs, to take a time limit for the end of the world.
-    "cartpole-truncation": {
-        "goes on": [*CARTPOLE, "--truncation", "bootstrap"],
-        "has ended": [*CARTPOLE, "--truncation", "terminal"],
-    },
-    "cave": {"tuned": ["cave_game", "--preset", "tuned"]},
-    "catch-presets": {
-        "tutorial": ["catch_dqn", "--preset", "tutorial"],
-        "tuned": ["catch_dqn", "--preset", "tuned"],
-    },
+    "cartpole-truncation": (
+        "cartpole_dqn",
+        {
+            "goes on": [*CARTPOLE, "--truncation", "bootstrap"],
+            "has ended": [*CARTPOLE, "--truncation", "terminal"],
+        },
+    ),
+    "cave": ("cave_game", {"tuned": ["--preset", "tuned"]}),
+    "catch-presets": ("catch_dqn", {"tutorial": ["--preset", "tutorial"], "tuned": ["--preset", "tuned"]}),
 }
 
 
@@ -52,15 +55,13 @@ def main(argv):
         if not arguments.overwrite:
             files.refuse_existing(picture, "give --overwrite to replace it")
     count = settings_from(arguments, Seeds).seeds
+    package, variants = COMPARISONS[arguments.name]
+    found = compared(package, variants, count, Path("runs/compare") / arguments.name)
     curves = {"score": [], "loss": []}
-    for variant, (package, *flags) in COMPARISONS[arguments.name].items():
-        suite = importlib.import_module(f"{package}.experiment").SUITE
-        root = Path("runs/compare") / arguments.name / variant.replace(" ", "-")
-        trained = [train_once(root / f"seed{seed}", suite, flags, seed) for seed in range(count)]
-        runs, summaries = zip(*trained, strict=True)
+    for variant in variants:
         for column, drawn in curves.items():
-            drawn.append(curve(variant, runs, arguments.x, column))
-        scores = [summary["mean_score"] for summary in summaries]
+            drawn.append(curve(variant, list(found.curves[variant].values()), arguments.x, column))
+        scores = [row["mean_score"] for row in found.rows if row["setting"] == variant]
         mean, middle = plus_minus(*mean_and_ci95(scores), ".2f"), bracketed(*iqm_and_ci95(scores), ".1f")
         print(f"{variant}: score over {count} seeds: mean {mean}, interquartile mean {middle}", flush=True)
     for column, drawn in curves.items():

@@ -1,7 +1,7 @@
 """All variants side by side, over seeds: `python -m cartpole_dqn.compare --seeds 10`.
 
 Prints a table and draws the training scores against environment steps. Finished runs are used again, so that an
-interrupted comparison goes on where it was.
+interrupted comparison goes on where it was (`shared.study`).
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from shared.display.charts import Panel, bands
 from shared.errors import say
 from shared.options import check_limits, option
 from shared.rollouts.intervals import bracketed, iqm_and_ci95
+from shared.study.running import compared
 
 NAMES = tuple(variant.name for variant in LESSONS)
 PUBLISHED_SCORE = f"mean_score_{PUBLISHED_LIMIT}"
@@ -49,21 +50,21 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     config = settings_from(arguments, CompareSettings)
 
-    columns = (f"score of {PUBLISHED_LIMIT}", f"score of {LIMIT}", "env steps", "seconds")
-    print(ROW.format("variant", "preset", *columns), flush=True)
-    curves = []
+    variants = {}
     for name in config.variants:
         preset = config.preset if config.preset in SUITE.find(name).presets else "tutorial"
-        flags, folder = ["--variant", name, "--preset", preset], arguments.runs / f"{name}-{preset}"
-        trained = [
-            comparison.train_once(folder / f"seed{seed}", SUITE, flags, seed, PUBLISHED_SCORE)
-            for seed in range(config.seeds)
-        ]
-        metrics, summaries = zip(*trained, strict=True)
-        curves.append(comparison.curve(name, metrics, "steps", "score", log_x=True))
-        print(ROW.format(name, preset, *row(summaries)), flush=True)
+        variants[f"{name}-{preset}"] = (name, preset)
+    flags = {label: ["--variant", name, "--preset", preset] for label, (name, preset) in variants.items()}
+    found = compared("cartpole_dqn", flags, config.seeds, arguments.runs)
+    columns = (f"score of {PUBLISHED_LIMIT}", f"score of {LIMIT}", "env steps", "seconds")
+    print(ROW.format("variant", "preset", *columns))
+    curves = []
+    for label, (name, preset) in variants.items():
+        summaries = [one for one in found.rows if one["setting"] == label]
+        curves.append(comparison.curve(name, list(found.curves[label].values()), "steps", "score", log_x=True))
+        print(ROW.format(name, preset, *row(summaries)))
     print(
-        f"\nGreedy scores on Gymnasium's CartPole: mean of {summaries[0]['episodes']} episodes for each run; of "
+        f"\nGreedy scores on Gymnasium's CartPole: mean of {summaries[0]['episodes']:.0f} episodes for each run; of "
         f"{config.seeds} runs the interquartile mean and its 95 % bootstrap interval. Of the "
         "steps the mean, of the seconds of training the median."
     )

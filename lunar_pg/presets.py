@@ -15,7 +15,9 @@ class PolicySettings:
 
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
     iterations: int = option(200, "batches of episodes to learn from", low=1)
-    num_envs: int = option(16, "episodes in a batch, played side by side", low=1, high=4096, was="games")
+    num_envs: int = option(
+        16, "episodes in a batch, played side by side", low=1, high=4096, search=(4, 64), was="games"
+    )
     time_limit: int | None = option(
         None, "environment steps after which an episode is cut (default: the task's own)", low=1
     )
@@ -24,10 +26,12 @@ class PolicySettings:
         "what the policy puts out: the probability of each action, or of the first of two actions",
         choices=("softmax", "sigmoid"),
     )
-    hidden: tuple[int, ...] = option((32, 32), "units of each hidden Dense layer", low=1, high=65536, most=20)
+    hidden: tuple[int, ...] = option(
+        (32, 32), "units of each hidden Dense layer", low=1, high=65536, most=20, search=(16, 256)
+    )
     activation: str = option("relu", "activation of the hidden layers", choices=("relu", "tanh"))
     optimizer: str = option("nadam", "gradient descent rule", choices=OPTIMIZERS)
-    learning_rate: float = option(0.005, "step size of the optimizer at the start", low=0.0)
+    learning_rate: float = option(0.005, "step size of the optimizer at the start", low=0.0, search=(1e-5, 3e-2))
     learning_rate_end: float = option(0.005, "step size at the end", low=0.0)
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0)
     normalize: bool = option(True, "scale what the actions of a batch brought to mean 0 and standard deviation 1")

@@ -38,6 +38,7 @@ def option(
     high: float | None = None,
     choices: Collection[str] | None = None,
     most: int | None = None,
+    search: tuple[float, float] | None = None,
     group: str = "",
     was: str = "",
 ) -> Any:
@@ -49,10 +50,12 @@ def option(
         low, high: the smallest and largest value allowed (both included). Whole numbers end at `LARGEST` anyway.
         choices: the values allowed, for a field of words.
         most: how many values there may be, for a field of several.
+        search: the smallest and the largest value that a tuning tries, unless it is told otherwise.
         group: under which heading `--help` has it.
         was: what it was called before: still understood, on the command line and in files.
     """
-    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most, "group": group, "was": was}
+    metadata = {"help": meaning, "low": low, "high": high, "choices": choices, "most": most, "search": search}
+    metadata |= {"group": group, "was": was}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -98,7 +101,7 @@ def check_limits(settings: Dataclass) -> None:
         if several and most is not None and len(held) > most:
             raise UserError(f"{flag(field.name)}: {len(held)} values; give at most {most}")
         for value in held if several else (held,):
-            _check_value(field, kind, value)
+            check_value(field, kind, value)
 
 
 def refuse_all_but_another_seed(before: Dataclass, now: Dataclass) -> None:
@@ -114,7 +117,8 @@ def refuse_all_but_another_seed(before: Dataclass, now: Dataclass) -> None:
             )
 
 
-def _check_value(field, kind, value):
+def check_value(field: dataclasses.Field, kind: type, value: Any) -> None:
+    """Raise `UserError` unless a field, or one of its several values, may be `value`, which is of type `kind`."""
     low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
     where = f"{flag(field.name)} {value!s:.60}"
     if choices is not None and not (isinstance(value, str) and value in choices):
@@ -148,8 +152,7 @@ def from_json(settings_class: type[AnySettings], values: dict[str, Any], where: 
         UserError: if a setting is unknown (the file is of a later version), missing or not possible.
     """
     fields, kinds = dataclasses.fields(settings_class), value_types(settings_class)
-    older = {field.metadata.get("was"): field.name for field in fields if field.metadata.get("was")}
-    values = {older.get(name, name): value for name, value in values.items()}
+    values = _by_new_names(settings_class, values)
     unknown = values.keys() - {field.name for field in fields}
     if unknown:
         raise UserError(
@@ -163,6 +166,33 @@ def from_json(settings_class: type[AnySettings], values: dict[str, Any], where: 
         return settings_class(**{name: _from_json(kinds[name], value) for name, value in values.items()})
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
+
+
+def changed_by(settings: AnySettings, values: dict[str, Any], where: str | Path) -> AnySettings:
+    """Settings with some of them changed by what JSON or YAML says, by name.
+
+    Args:
+        settings: an instance of a dataclass that calls `check_limits` when one is made.
+        values: a dict from anywhere.
+        where: the file, for messages.
+
+    Raises:
+        UserError: if a setting is unknown or not possible.
+    """
+    kinds, values = value_types(type(settings)), _by_new_names(type(settings), values)
+    try:
+        refuse_unknown(values, type(settings))
+        changes: dict[str, Any] = {name: _from_json(kinds[name], value) for name, value in values.items()}
+        return dataclasses.replace(settings, **changes)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _by_new_names(settings_class, values):
+    """Settings by name, where some may have the names that they had before."""
+    fields = dataclasses.fields(settings_class)
+    older = {field.metadata.get("was"): field.name for field in fields if field.metadata.get("was")}
+    return {older.get(name, name): value for name, value in values.items()}
 
 
 def _from_json(value_type, value):

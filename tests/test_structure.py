@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 EXPERIMENTS = {"catch_dqn", "cave_game", "cartpole_dqn", "lunar_pg", "tabular_rl"}
 FILES = [path for package in (*sorted(EXPERIMENTS), "shared") for path in sorted((ROOT / package).rglob("*.py"))]
 # Wings of `shared/` from the ground up: each may import those below it, not those beside it.
-FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}, {"study"}]
+FLOORS = [{"games", "nn"}, {"rollouts", "model_files"}, {"dqn"}, {"runs", "display"}, {"commands"}, {"study"}, {"tune"}]
 GROUND = {
     "arrays",
     "errors",
@@ -27,7 +27,16 @@ NAMES = {"storage", "legacy"}  # documented names for what is in `model_files`
 TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python programs: they stand on top
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 TYPED = (  # folders and files whose public signatures are annotated
-    *("shared/dqn", "shared/games", "shared/model_files", "shared/nn", "shared/rollouts", "shared/study", "tabular_rl"),
+    *(
+        "shared/dqn",
+        "shared/games",
+        "shared/model_files",
+        "shared/nn",
+        "shared/rollouts",
+        "shared/study",
+        "shared/tune",
+        "tabular_rl",
+    ),
     *(f"shared/{name}.py" for name in sorted(GROUND)),
 )
 RULES = {"game.py", "ball_game.py", "physics.py"}  # the modules that hold a game's rules

@@ -1,49 +1,13 @@
-"""The same training over several seeds: runs made once and used again, and their curves side by side."""
+"""The curves of several runs as one."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from shared.commands.train import refuse_another
 from shared.display.charts import Curve
 from shared.errors import UserError
-from shared.runs.folder import Run
-from shared.runs.suite import Suite
 
 POINTS = 120  # of a curve, common to all seeds
-
-
-def train_once(
-    out: Path, suite: Suite, flags: Sequence[str], seed: int, *figures: str
-) -> tuple[list[dict[str, float]], dict[str, Any]]:
-    """Train with one seed by the package's own command, unless the run is finished already.
-
-    Args:
-        out: the run's folder.
-        suite: of the package, its `SUITE`.
-        flags: of its `train`, a list of words.
-        seed: of the run.
-        figures: that its summary has to have.
-
-    Returns the rows of its metrics and its summary.
-
-    Raises:
-        UserError: if the training fails, or the finished run is of other settings.
-    """
-    run, argv = Run(out), [*flags, "--seed", str(seed)]
-    if run.finished:
-        refuse_another(run.read_config(), argv, suite, out)
-    else:
-        command = [sys.executable, "-m", f"{suite.package}.train", *argv, "--out", str(out), "--overwrite"]
-        training = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if training.returncode:
-            raise UserError(f"training with {' '.join(argv)} failed: {(training.stderr.splitlines() or ['?'])[-1]}")
-        sys.stderr.write(training.stderr)  # its warnings
-    return run.read_metrics(), run.read_summary(*figures)
 
 
 def curve(label: str, runs: Sequence[list[dict[str, float]]], x: str, column: str, log_x: bool = False) -> Curve:

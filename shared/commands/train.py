@@ -1,5 +1,6 @@
 """The command `train` that every experiment offers."""
 
+import argparse
 import contextlib
 import dataclasses
 import re
@@ -15,6 +16,7 @@ from shared.dqn.settings import what_stays
 from shared.errors import UserError, say, warn
 from shared.late import late
 from shared.options import flag
+from shared.runs import preset_file
 from shared.runs.folder import CONFIG, Run, latest_run, new_folder
 from shared.runs.suite import Choice, Suite
 
@@ -102,37 +104,40 @@ def requested(argv: Sequence[str], suite: Suite) -> Request:
     Raises:
         UserError: if it cannot be done.
     """
-    first, defaults, resume = _defaults(argv, suite)
-    experiment = defaults.experiment
-    chosen = " ".join([*suite.named(experiment.name), f"--preset {defaults.preset}"])
+    first, defaults, resume, file = _defaults(argv, suite)
+    experiment, preset = defaults.experiment, first.preset or defaults.preset
+    chosen = " ".join([*suite.named(experiment.name), f"--preset {preset}"])
     parser = Parser(
         suite.command("train"),
         f"Train {experiment.method}: {experiment.title}. The defaults shown are those of {chosen}.",
     )
     _add_choices(parser, suite, experiment, experiment.engines)
     parser.set_defaults(experiment=experiment.name, preset=defaults.preset, engine=defaults.engine)
-    parser.add_settings(defaults.settings, fixed=experiment.fixed)
+    parser.add_settings(file.over(defaults.settings) if file else defaults.settings, fixed=experiment.fixed)
     arguments = parser.parse_args(argv)
     try:
         settings = settings_from(arguments, experiment.settings_class)
     except UserError as error:
-        raise _with_source(error, argv, defaults, resume) from None
-    choice = Choice(suite.find(arguments.experiment), arguments.preset, arguments.engine, settings)
+        raise _with_source(error, argv, defaults.settings, preset, resume) from None
+    preset = file.preset if file else arguments.preset
+    choice = Choice(suite.find(arguments.experiment), preset, arguments.engine, settings)
     return Request(choice, defaults, resume, first.out, first.overwrite, first.keras, first.start)
 
 
-def _with_source(error, argv, then, resume):
+def _with_source(error, argv, then, preset, resume):
     """A complaint about settings, with where the flags come from that it names and nobody gave."""
     given = {word.split("=")[0] for word in argv}
-    held = {flag(name): str(value) for name, value in dataclasses.asdict(then.settings).items()}
+    held = {flag(name): str(value) for name, value in dataclasses.asdict(then).items()}
     named = [(name, value) for name, value in re.findall(r"(--[a-z-]+) ([^\s:;,]+)", str(error)) if name not in given]
     others = dict.fromkeys(f"{name} {value}" for name, value in named if held.get(name) == value)
-    source = f"comes with --preset {then.preset}" if resume is None else f"is that of the run in {resume}"
+    source = f"comes with --preset {preset}" if resume is None else f"is that of the run in {resume}"
     return UserError(f"{error} ({' and '.join(others)} {source})") if others else error
 
 
 def _defaults(argv, suite):
-    """The arguments that decide the other flags' defaults, the `Choice` that they make, the run to resume or None."""
+    """The arguments that decide the other flags' defaults, the `Choice` that they make, the run to resume or None, and
+    the `PresetFile` that is given or None.
+    """
     first = Parser(suite.command("train"), "", add_help=False)
     engines = dict.fromkeys(engine for experiment in suite.experiments.values() for engine in experiment.engines)
     _add_choices(first, suite, suite.find(None), list(engines))
@@ -145,15 +150,23 @@ def _defaults(argv, suite):
         )
         if resume is None:
             raise UserError("--resume: there is no unfinished run; name its folder, or train without --resume")
-    if resume is not None:
-        return chosen, _of_run(Run(resume), suite, chosen.experiment), resume
+    then = None if resume is None else _of_run(Run(resume), suite, chosen.experiment)
+    file = None
+    if isinstance(chosen.preset, Path):
+        file = preset_file.read(chosen.preset, suite, then.experiment.name if then else chosen.experiment)
+    if then:
+        return chosen, then, resume, file
+    if file:
+        settings = file.over(file.experiment.presets[file.preset])
+        engine = chosen.engine or file.experiment.engines[0]
+        return chosen, Choice(file.experiment, file.preset, engine, settings), None, file
     experiment = suite.find(chosen.experiment)
     preset = chosen.preset or next(iter(experiment.presets))
     if preset not in experiment.presets:
         there = ", ".join(experiment.presets)
         raise UserError(f"--preset {preset}: {experiment.name} has only {there}; give one of these")
     engine = chosen.engine or experiment.engines[0]
-    return chosen, Choice(experiment, preset, engine, experiment.presets[preset]), None
+    return chosen, Choice(experiment, preset, engine, experiment.presets[preset]), None, None
 
 
 def _of_run(run, suite, named):
@@ -198,11 +211,24 @@ def _further(request, argv):
     return request._replace(choice=choice, resume=None, out=out, start=run.path / choice.experiment.weights_name)
 
 
+def _preset(text, presets):
+    """What stands after `--preset`: a name, or the path of a file."""
+    if text in presets:
+        return text
+    if preset_file.is_file(text):
+        return Path(text)
+    raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(presets)}, or a .yaml file)")
+
+
 def _add_choices(parser, suite, experiment, engines):
     add_choice(parser, suite, f"which {suite.flag[2:]} (default: {suite.default})")
     presets = list(dict.fromkeys(name for one in (experiment, *suite.experiments.values()) for name in one.presets))
     parser.add_argument(
-        "--preset", choices=presets, help=f"settings as published, or ours (default: {next(iter(experiment.presets))})"
+        "--preset",
+        type=lambda text: _preset(text, presets),
+        metavar="|".join([*presets, "FILE"]),
+        help="settings as published, or ours, or those in a .yaml file, as a tuning leaves it "
+        f"(default: {next(iter(experiment.presets))})",
     )
     if len(engines) > 1:
         parser.add_argument(

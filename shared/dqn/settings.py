@@ -59,7 +59,12 @@ class Settings:
         group=REMEMBERING,
     )
     n_step: int = option(
-        1, "rewards that a target adds up before it asks for a value, n", low=1, high=1000, group=REMEMBERING
+        1,
+        "rewards that a target adds up before it asks for a value, n",
+        low=1,
+        high=1000,
+        search=(1, 8),
+        group=REMEMBERING,
     )
     prioritized: bool = option(
         False, "draw a transition the more often the larger its error was (its priority)", group=REMEMBERING
@@ -78,7 +83,7 @@ class Settings:
         high=1.0,
         group=REMEMBERING,
     )
-    batch_size: int = option(32, "transitions in one update", low=1, group=REMEMBERING)
+    batch_size: int = option(32, "transitions in one update", low=1, search=(16, 256), group=REMEMBERING)
 
     learner: str = option(
         "dqn",
@@ -90,10 +95,18 @@ class Settings:
     lowest_return: float = option(-10.0, "lowest return that the categorical learner can tell", group=LEARNING)
     highest_return: float = option(10.0, "highest return that the categorical learner can tell", group=LEARNING)
     hidden: tuple[int, ...] = option(
-        (100, 100), "units of each hidden Dense layer", low=1, high=65536, most=20, group=LEARNING
+        (100, 100),
+        "units of each hidden Dense layer",
+        low=1,
+        high=65536,
+        most=20,
+        search=(16, 256),
+        group=LEARNING,
     )
     optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS, group=LEARNING)
-    learning_rate: float = option(1e-3, "step size of the optimizer at the start", low=0.0, group=LEARNING)
+    learning_rate: float = option(
+        1e-3, "step size of the optimizer at the start", low=0.0, search=(1e-5, 3e-2), group=LEARNING
+    )
     learning_rate_end: float = option(0.0, "step size at the end, where it falls", low=0.0, group=LEARNING)
     learning_rate_decay: int = option(
         0, "time in which the step size falls, in the unit of --train-by; 0: it does not fall", low=0, group=LEARNING

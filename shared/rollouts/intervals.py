@@ -48,7 +48,7 @@ def bracketed(middle: float, low: float, high: float, spec: str) -> str:
 
     `spec` is how to write the numbers, as of `format`: ".1f".
     """
-    interval = f" [{low:{spec}}, {high:{spec}}]" if math.isfinite(low) else ""
+    interval = "" if math.isnan(low) else f" [{low:{spec}}, {high:{spec}}]"
     return f"{middle:{spec}}{interval}"
 
 
@@ -70,7 +70,7 @@ def iqm_and_ci95(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -
     stratified bootstrap (Agarwal et al. 2021).
 
     Args:
-        values: one for each of S runs, or an array for each.
+        values: one for each of S runs, or an array for each; minus infinity for a run that failed.
         seed: of the resampling.
         resamples: how many times S values are drawn from them, with replacement.
 
@@ -83,7 +83,7 @@ def iqm_and_ci95(values: ArrayLike, seed: int = 0, resamples: int = RESAMPLES) -
         low = high = np.full_like(middle, np.nan)
     else:
         drawn = values[..., np.random.default_rng(seed).integers(runs, size=(resamples, runs))]  # [..., B, S]
-        low, high = np.percentile(interquartile_mean(drawn), [2.5, 97.5], axis=-1)
+        low, high = _middle_95_percent(interquartile_mean(drawn), axis=-1)
     return (float(middle), float(low), float(high)) if values.ndim == 1 else (middle, low, high)
 
 
@@ -111,7 +111,7 @@ def improvement_and_ci95(
     shares = [
         rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in wins.shape
     ]  # of each run: [B, N], [B, M]
-    low, high = np.percentile(((shares[0] @ wins) * shares[1]).sum(axis=-1), [2.5, 97.5])
+    low, high = _middle_95_percent(((shares[0] @ wins) * shares[1]).sum(axis=-1), axis=0)
     return float(wins.mean()), float(low), float(high)
 
 
@@ -136,5 +136,10 @@ def profile_and_ci95(
     if len(runs) == 1:
         return above, np.full_like(above, np.nan), np.full_like(above, np.nan)
     drawn = np.random.default_rng(seed).binomial(len(runs), above, size=(resamples, len(above))) / len(runs)
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    low, high = _middle_95_percent(drawn, axis=0)
     return above, low, high
+
+
+def _middle_95_percent(drawn, axis):
+    """The ends of what the middle 95 % of resamples gave. None lies between two of them: some are infinite."""
+    return np.percentile(drawn, [2.5, 97.5], axis=axis, method="inverted_cdf")

@@ -74,22 +74,38 @@ class Suite:
         Raises:
             UserError: if it is the run of another package, or not a config that this program wrote.
         """
-        if config.get("experiment", self.package) != self.package:
-            raise UserError(
-                f"{place}: a run of {config['experiment']!s:.60}, not of {self.package}; use the commands of that one"
-            )
+        self.refuse_package(config.get("experiment", self.package), place, "run")
         held = from_json(RunConfig, config, place)
-        if held.game not in self.experiments and not (
-            self.make is not None and (held.game == named or self.known(held.game))
-        ):
-            remedy = f"give {self.flag} as well" if self.make is not None else "choose another run"
-            raise UserError(f"{place}: {self.flag} {held.game!r:.60} is not known here; {remedy}")
-        experiment = self.find(held.game)
+        experiment = self.of_file(held.game, place, "run", named)
         for name, there in (("preset", experiment.presets), ("engine", experiment.engines)):
             if getattr(held, name) not in there:
                 raise UserError(f"{place}: {name} {getattr(held, name)!r:.60} is not known here; choose another run")
         settings = from_json(experiment.settings_class, held.settings, place)
         return Choice(experiment, held.preset, held.engine, settings)
+
+    def refuse_package(self, package: Any, place: Any, kind: str) -> None:
+        """Raise `UserError` where a file is of another package; `place` and `kind` are those of `of_file`."""
+        if package != self.package:
+            raise UserError(
+                f"{place}: a {kind} of {package!s:.60}, not of {self.package}; use the commands of that one"
+            )
+
+    def of_file(self, name: str, place: Any, kind: str, named: str | None = None) -> Experiment:
+        """The experiment that a file names.
+
+        Args:
+            name: its name.
+            place: of the file, for the complaint.
+            kind: what the file is of: "run".
+            named: the experiment that the person has named, if so: a file alone may not name what has to be imported.
+
+        Raises:
+            UserError: if it is not known.
+        """
+        if name not in self.experiments and not (self.make is not None and (name == named or self.known(name))):
+            remedy = f"give {self.flag} as well" if self.make is not None else f"choose another {kind}"
+            raise UserError(f"{place}: {self.flag} {name!r:.60} is not known here; {remedy}")
+        return self.find(name)
 
 
 class Choice(NamedTuple):

@@ -62,7 +62,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--out", type=path_name, metavar="FOLDER", help="the folder of the study (default: one in runs/studies/)"
     )
-    arguments = parser.parse_args(argv[:end])
+    arguments, unknown = parser.parse_known_args(argv[:end])
+    if unknown:
+        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
     settings = settings_from(arguments, StudySettings)
     if (arguments.experiment is None) == (arguments.env is None):
         raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
@@ -76,10 +78,10 @@ def main(argv: list[str]) -> int:
         if len(found.rows) < len(planned.jobs):
             say(
                 f"stopped and saved; {len(found.rows)} of {len(planned.jobs)} runs are finished; go on with: "
-                f"{command_line('python -m shared.study', *planned.words)}"
+                f"{command_line('python -m shared.study', *argv)}"
             )
             return found.status
-        for line in found.table().splitlines():
+        for line in [*found.table().splitlines(), "", *found.figures().splitlines()]:
             say(line)
         say(f"everything is in {found.folder}")
         if found.status:

@@ -35,7 +35,6 @@ class Setting(NamedTuple):
 class Plan(NamedTuple):
     """What is to be done."""
 
-    words: tuple[str, ...]  # of the command `python -m shared.study` that does the same
     folder: Path  # of the study
     settings: tuple[Setting, ...]
     jobs: tuple[Job, ...]  # setting by setting, in each of them by the seed
@@ -64,25 +63,39 @@ def plan(
         UserError: if there is no such experiment or setting, or the folder of a run holds another one.
     """
     suite = suite_of(experiment)
-    for word in argv:
-        if word.split("=")[0] in OWN:
-            raise UserError(f"{word}: a study gives this itself; leave it out (--seeds says how many, --out where)")
-    for name in {*fixed, *grid}:
+    refuse_own([*argv, *(flag(name) for name in (*fixed, *grid))], "a study")
+    for name in [*fixed, *grid]:
         if (name in fixed and name in grid) or any(word.split("=")[0] == flag(name) for word in argv):
             raise UserError(f"{name}: given twice; leave one out")
-    base = tuple(argv) + _words(suite, argv, fixed)
+    base = tuple(argv) + words(suite, argv, fixed)
     settings = []
     for chosen in itertools.product(*grid.values()):
         values = dict(zip(grid, chosen, strict=True))
         label = " ".join(f"{name}={value}" for name, value in values.items()) or command_line(experiment, *base)
-        settings.append(Setting(label, values, base + _words(suite, base, values)))
-    folder = out or ROOT / _plain(" ".join([suite.package, *base, *(f"{n}={','.join(v)}" for n, v in grid.items())]))
-    jobs: list[Job] = []
+        settings.append(Setting(label, values, base + words(suite, base, values)))
+    varied = (f"{name}={','.join(values)}" for name, values in grid.items())
+    folder = out or ROOT / folder_name(" ".join([suite.package, *base, *varied]))
+    return planned(experiment, settings, seeds, folder)
+
+
+def planned(experiment: str, settings: Sequence[Setting], seeds: int, folder: Path) -> Plan:
+    """The jobs of a study of these settings, all of which can be done.
+
+    Args:
+        experiment: as of `shared.commands.program.suite_of`.
+        settings: what is compared. The runs of a single one go to the folder itself, others to a folder for each.
+        seeds: runs of each setting.
+        folder: of the study.
+
+    Raises:
+        UserError: if a setting cannot be trained, or the folder of a run holds another one.
+    """
+    suite, jobs = suite_of(experiment), []
     for setting in settings:
         choice = requested((*setting.argv, "--seed", "0"), suite)
         if told := what_stays(choice.defaults.settings, choice.choice.settings):
             warn(told)
-        place = folder / _plain(setting.label) if grid else folder
+        place = folder / folder_name(setting.label) if setting.values else folder
         jobs += [
             Job(experiment, (*setting.argv, "--seed", str(seed)), str(place / f"seed{seed}"), setting.label, seed)
             for seed in range(seeds)
@@ -90,15 +103,27 @@ def plan(
     for job in jobs:
         if os.path.lexists(Path(job.folder) / CONFIG):
             refuse_another(Run(job.folder).read_config(), list(job.argv), suite, Path(job.folder))
-    again = [experiment, "--seeds", str(seeds)]
-    for name, given in (("--set", fixed), ("--grid", {key: ",".join(values) for key, values in grid.items()})):
-        again += [name, *(f"{key}={value}" for key, value in given.items())] if given else []
-    again += [*(["--out", str(out)] if out else []), *(["--", *argv] if argv else [])]
-    return Plan(tuple(again), folder, tuple(settings), tuple(jobs), suite)
+    return Plan(folder, tuple(settings), tuple(jobs), suite)
 
 
-def _words(suite, argv, values):
-    """Settings by name as words of a command line that has `argv` already."""
+def refuse_own(argv: Sequence[str], what: str) -> None:
+    """Raise `UserError` for a flag of `train` that `what` gives its runs itself."""
+    for word in argv:
+        if word.split("=")[0] in OWN:
+            raise UserError(f"{word}: {what} gives this itself; leave it out (--seeds says how many, --out where)")
+
+
+def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Settings as flags of a command line.
+
+    Args:
+        suite: what can be trained.
+        argv: the flags that it has already.
+        values: by name, as words: "0.001", "on", "64 64".
+
+    Raises:
+        UserError: for a setting that there is not, or that cannot have this value.
+    """
     choosing = [name for name in values if name in ("preset", "engine", suite.flag[2:])]
     found = [word for name in choosing for word in (f"--{name}", values[name])]
     kind = requested((*argv, *found), suite).choice.experiment.settings_class
@@ -115,7 +140,7 @@ def _words(suite, argv, values):
     return tuple(found)
 
 
-def _plain(text):
+def folder_name(text: str) -> str:
     """A name for a folder that says as much of a text as may be in one."""
     name = re.sub(r"[^\w.,=+]+", "-", text)
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{files.sha256(text.encode())[:8]}"

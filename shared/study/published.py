@@ -4,6 +4,7 @@
 trainings are the jobs of one study: they run side by side, and those that are finished are used again.
 """
 
+import collections
 import csv
 import dataclasses
 import math
@@ -15,7 +16,6 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from shared.options import check_limits, option
 from shared.rollouts.intervals import bracketed, iqm_and_ci95
 from shared.runs.folder import EPISODES, Run
 from shared.study.job import Job
-from shared.study.plan import ROOT, Plan, Setting, plan
+from shared.study.plan import ROOT, Plan, Setting, planned
 from shared.study.pool import LocalPool
 from shared.study.running import carry_out
 
@@ -89,34 +89,24 @@ def entries(path: Path = PROGRAMME) -> list[Entry]:
     return [Entry(**values) for values in tomllib.loads(path.read_text(encoding="utf-8"))["entry"]]
 
 
-def programme(chosen: Sequence[Entry], seeds: int, out: Path, words: Sequence[str]) -> tuple[Plan, dict[Entry, int]]:
+def programme(chosen: Sequence[Entry], seeds: int, out: Path) -> tuple[Plan, dict[Entry, str]]:
     """The trainings of some entries as one plan. Those that several entries look at are made once.
 
     Args:
-        chosen: the entries.
+        chosen: the entries, of which one has a training at least.
         seeds: of each training.
         out: the folder of them all.
-        words: of the command `python -m shared.study` that does the same.
 
-    Returns the plan, and for each entry that has a training the place of its setting in it.
+    Returns the plan, and for each entry that has a training the label of its setting there.
     """
-    places: dict[tuple, int] = {}
-    settings: list[Setting] = []
-    jobs: list[Job] = []
-    suite: Any = None
-    for entry in chosen:
-        key = (entry.experiment, *entry.flags)
-        if not entry.experiment or key in places:
-            continue
-        places[key] = len(settings)
-        folder = out / "-".join(word.strip("-") for word in key)
-        one = plan(entry.experiment, entry.flags, seeds, {}, {}, folder)
-        settings += one.settings
-        jobs += one.jobs
-        suite = one.suite
-    return Plan(tuple(words), out, tuple(settings), tuple(jobs), suite), {
-        entry: places[(entry.experiment, *entry.flags)] for entry in chosen if entry.experiment
-    }
+    labels = {entry: command_line(entry.experiment, *entry.flags) for entry in chosen if entry.experiment}
+    plans = []
+    for label, entry in {label: entry for entry, label in labels.items()}.items():
+        setting = Setting(label, {}, tuple(entry.flags))
+        folder = out / "-".join(word.strip("-") for word in (entry.experiment, *entry.flags))
+        plans.append(planned(entry.experiment, [setting], seeds, folder))
+    settings = tuple(setting for plan in plans for setting in plan.settings)
+    return Plan(out, settings, tuple(job for plan in plans for job in plan.jobs), plans[0].suite), labels
 
 
 def figure(entry: Entry, run: Run) -> float:
@@ -266,26 +256,22 @@ def main(argv: Sequence[str]) -> int:
     chosen = [entry for entry in known if entry.group not in arguments.without]
     if not chosen:
         raise UserError("--without leaves out everything; leave out fewer groups")
-    began, words = time.monotonic(), ("published", *argv)
-    planned, places = programme(chosen, settings.seeds, arguments.out, words)
+    began, failed = time.monotonic(), 0
+    jobs: dict[str, list[Job]] = collections.defaultdict(list)
     with output.patience():
-        failed = 0
-        if planned.jobs:
-            found = carry_out(planned, LocalPool(settings.jobs), leave=lambda *_: None)
-            if len(found.rows) < len(planned.jobs):
-                say(
-                    f"stopped and saved; {len(found.rows)} of {len(planned.jobs)} runs are finished; go on with: "
-                    f"{command_line('python -m shared.study', *words)}"
-                )
+        if any(entry.experiment for entry in chosen):
+            plan, labels = programme(chosen, settings.seeds, arguments.out)
+            found = carry_out(plan, LocalPool(settings.jobs), leave=lambda *_: None)
+            if len(found.rows) < len(plan.jobs):
+                finished = f"{len(found.rows)} of {len(plan.jobs)} runs are finished"
+                say(f"stopped and saved; {finished}; the same command goes on")
                 return found.status
             failed = sum(not math.isfinite(row["mean_score"]) for row in found.rows)
-        outcomes = [
-            trained(entry, [job for job in planned.jobs if job.setting == planned.settings[places[entry]].label])
-            if entry in places
-            else told(entry)
-            for entry in chosen
-        ]
+            for job in plan.jobs:
+                jobs[job.setting].append(job)
+        outcomes = [trained(entry, jobs[labels[entry]]) if entry.experiment else told(entry) for entry in chosen]
         text = table(outcomes)
+        arguments.out.mkdir(parents=True, exist_ok=True)
         files.write_bytes(arguments.out / TABLE, f"{text}\n".encode())
         for line in text.splitlines():
             say(line)

@@ -10,8 +10,8 @@ Rows are dicts, one for each run:
 | `failed` | why it failed, in a run that did; else missing or empty |
 | others | the settings that differ, and what else its summary says: as columns of the CSV |
 
-Means, medians and curves are those of the runs that came to their end; how many did not stands beside them. Where runs
-are compared one by one, in the performance profiles and in P(X > Y), a run that failed is worse than every other.
+A run that failed counts as worse than every other: where more than a quarter of the runs of a setting failed, it has no
+interquartile mean. Only the curves, and the medians of steps and seconds, are those of the runs that came to their end.
 Nothing here depends on the order of the rows.
 """
 
@@ -33,6 +33,8 @@ from shared.rollouts.intervals import (
     improvement_and_ci95,
     interquartile_mean,
     iqm_and_ci95,
+    mean_and_ci95,
+    plus_minus,
     profile_and_ci95,
 )
 
@@ -43,6 +45,7 @@ MOST = len(charts.COLOURS)  # settings that a picture and a matrix show: the bes
 POINTS = 120  # of a curve, common to all seeds
 CURVE_RESAMPLES = 1000  # for the interval of each of these points
 SCORE = ".4g"  # how scores are written
+COSTS = (("steps", ",.0f"), ("seconds", ".1f"))  # and what a run costs
 
 Row = Mapping[str, Any]
 Curves = Mapping[str, Mapping[int, Sequence[Mapping[str, float]]]]  # setting -> seed -> rows of its metrics.csv
@@ -56,34 +59,23 @@ class Setting(NamedTuple):
 
     @property
     def scores(self) -> np.ndarray:
-        """Of the runs that came to their end, float64 [S]."""
-        scores = np.array([row["mean_score"] for row in self.rows], np.float64)
-        return scores[np.isfinite(scores)]
-
-    @property
-    def ranked(self) -> np.ndarray:
-        """The scores of all runs, float64 [S]; minus infinity for one that failed."""
+        """Of its runs, float64 [S]; minus infinity for one that failed."""
         scores = np.array([row["mean_score"] for row in self.rows], np.float64)
         return np.where(np.isfinite(scores), scores, -np.inf)
 
     @property
-    def failed(self) -> int:
-        """How many runs failed."""
-        return len(self.rows) - len(self.scores)
-
-    def median_of(self, name: str) -> float:
-        """The median of a number over the runs that came to their end; NaN where none did."""
-        known = [float(row[name]) for row in self.rows if math.isfinite(row["mean_score"])]
-        return float(np.median(known)) if known else math.nan
+    def finished(self) -> list[Row]:
+        """The rows of the runs that came to their end."""
+        return [row for row in self.rows if math.isfinite(row["mean_score"])]
 
 
 def by_setting(rows: Iterable[Row]) -> list[Setting]:
-    """The rows of each setting; the setting of the highest interquartile mean comes first, one without any last."""
+    """The rows of each setting, the setting of the highest interquartile mean first."""
     found: dict[str, list[Row]] = {}
     for row in sorted(rows, key=_place):
         found.setdefault(row["setting"], []).append(row)
     settings = [Setting(label, held) for label, held in found.items()]
-    return sorted(settings, key=lambda one: -interquartile_mean(one.scores) if len(one.scores) else math.inf)
+    return sorted(settings, key=lambda one: (-interquartile_mean(one.scores), -len(one.finished)))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -95,6 +87,18 @@ def table(rows: Sequence[Row]) -> str:
     """
     settings = by_setting(rows)
     return _markdown([_line(setting, settings) for setting in settings])
+
+
+def figures(rows: Sequence[Row]) -> str:
+    """All numbers that the summaries of the runs have, as a table like that of `table`.
+
+    For each setting and number: the mean over the runs that came to their end, and its 95 % interval (Student's t).
+    """
+    settings = by_setting(rows)
+    told = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
+    names = [name for name in told if name not in ("seed", *dict(COSTS))]
+    lines = [{"mean ± 95 %": one.label, **{name: _mean(one, name) for name in names}} for one in settings]
+    return _markdown(lines)
 
 
 def write(folder: str | Path, rows: Sequence[Row], curves: Curves) -> list[Path]:
@@ -126,27 +130,32 @@ def _place(row):
 
 def _line(setting, settings):
     """A row of the table: texts by the names of the columns."""
-    scores, best = setting.scores, settings[0]
+    scores, finished, best = setting.scores, setting.finished, settings[0]
+    middle, low, high = iqm_and_ci95(scores)
     others = {} if len(settings) == 1 else {"P(best > this)": "" if setting is best else _chance(best, setting)}
     return {
         "setting": setting.label,
-        "score: IQM [95 %]": bracketed(*iqm_and_ci95(scores), SCORE) if len(scores) else "-",
-        "median": _number(setting.median_of("mean_score"), SCORE),
-        "worst": _number(min(scores, default=math.nan), SCORE),
+        "score: IQM [95 %]": bracketed(middle, low, high, SCORE) if math.isfinite(middle) else "failed",
+        "median": _score(np.median(scores)),
+        "worst": _score(scores.min()),
         **others,
-        "runs": str(len(setting.rows)),
-        "failed": str(setting.failed),
-        "steps": _number(setting.median_of("steps"), ",.0f"),
-        "seconds": _number(setting.median_of("seconds"), ".1f"),
+        "runs": str(len(scores)),
+        "failed": str(len(scores) - len(finished)),
+        **{name: f"{np.median([row[name] for row in finished]):{spec}}" if finished else "-" for name, spec in COSTS},
     }
 
 
 def _chance(one, other):
-    return bracketed(*improvement_and_ci95(one.ranked, other.ranked), ".2f")
+    return bracketed(*improvement_and_ci95(one.scores, other.scores), ".2f")
 
 
-def _number(value, spec):
-    return f"{value:{spec}}" if math.isfinite(value) else "-"
+def _mean(setting, name):
+    known = [row[name] for row in setting.finished if name in row]
+    return plus_minus(*mean_and_ci95(known), SCORE) if known else "-"
+
+
+def _score(value):
+    return f"{value:{SCORE}}" if math.isfinite(value) else "failed"
 
 
 def _markdown(lines):
@@ -166,13 +175,14 @@ def _page(rows, settings):
     """The report as Markdown."""
     told = (
         "Score: the interquartile mean of the runs' `mean_score`, with its 95 % bootstrap interval (Agarwal et al. "
-        "2021). Means, medians and curves leave out runs that failed; P(X > Y), the chance that a run of X scores "
-        "higher than one of Y, counts them as worse than every other."
+        "2021). P(X > Y): the chance that a run of X scores higher than one of Y. A run that failed counts as worse "
+        "than every other; curves, steps and seconds are those of the others."
     )
     parts = ["# What the study found", table(rows), told]
     if failures := [row for row in sorted(rows, key=_place) if not math.isfinite(row["mean_score"])]:
         listed = [f"- {row['setting']}, seed {row['seed']}: {one_line(row.get('failed') or '?')}" for row in failures]
         parts += ["## Runs that failed", "\n".join(listed)]
+    parts += ["## All that the runs say of themselves", figures(rows)]
     if len(settings) > 1:
         lines = [
             {
@@ -209,13 +219,11 @@ def _cell(value):
 
 def _draw_profiles(path, settings):
     """Which fraction of the runs of each setting scores above what."""
-    scores = np.unique(np.concatenate([setting.scores for setting in settings]))
-    if not len(scores):
-        scores = np.zeros(1)
+    scores = np.unique([row["mean_score"] for setting in settings for row in setting.finished] or [0.0])
     margin = 0.05 * (scores[-1] - scores[0]) or 1.0
     thresholds = np.array([scores[0] - margin, *scores, scores[-1] + margin])
     drawn = [
-        charts.Line(setting.label, thresholds, *profile_and_ci95(setting.ranked, thresholds))
+        charts.Line(setting.label, thresholds, *profile_and_ci95(setting.scores, thresholds))
         for setting in settings[:MOST]
     ]
     panel = charts.Panel("", "runs above the score", limits=(0, 1.02), percent=True)
@@ -229,12 +237,13 @@ def _draw_curves(path, settings, curves):
 
 
 def _curve(setting, runs):
-    """The line of a setting, as far as all of its runs went that came to their end."""
-    known = [_known(runs.get(row["seed"], ())) for row in setting.rows if math.isfinite(row["mean_score"])]
+    """The line of a setting, as far as all of its runs went that came to their end; without points if there is none."""
+    known = [_known(runs.get(row["seed"], ())) for row in setting.finished]
     known = [run for run in known if len(run[0])]
-    if not known:
+    first, last = max((steps[0] for steps, _ in known), default=1), min((steps[-1] for steps, _ in known), default=0)
+    if first > last:
         return charts.Line(setting.label, *np.empty((4, 0)))
-    x = np.linspace(max(steps[0] for steps, _ in known), min(steps[-1] for steps, _ in known), POINTS)
+    x = np.linspace(first, last, POINTS)
     scores = np.array([np.interp(x, *run) for run in known])  # [S, T]
     return charts.Line(setting.label, x, *iqm_and_ci95(scores, resamples=CURVE_RESAMPLES))
 

@@ -30,6 +30,10 @@ class Results:
         """The settings side by side, as a table in Markdown."""
         return report.table(self.rows) if self.rows else "no run is finished"
 
+    def figures(self) -> str:
+        """The means of all numbers in the runs' summaries, in the same way."""
+        return report.figures(self.rows) if self.rows else ""
+
     __str__ = _repr_markdown_ = table
 
     def frame(self) -> Any:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from shared import files, signals
-from shared.errors import UserError
+from shared.errors import UserError, say
 from shared.late import late
 from shared.runs.folder import LOCK, Run
 from shared.study import report
-from shared.study.plan import Plan, plan
+from shared.study.plan import Plan, Setting, plan, planned
 from shared.study.pool import LocalPool, Pool
 from shared.study.progress import StudyProgress
 from shared.study.results import Results, results
@@ -51,6 +51,29 @@ def study(
     return carry_out(plan(experiment, (), seeds, fixed, varied, Path(out) if out else None), LocalPool(jobs))
 
 
+def compared(experiment: str, settings: Mapping[str, Sequence[str]], seeds: int, folder: Path) -> Results:
+    """The same for settings that are no grid, for a program that goes on with what was found.
+
+    Args:
+        experiment: as of `study`.
+        settings: what is compared: for each label flags of `train`.
+        seeds: runs of each.
+        folder: of the study.
+
+    Raises:
+        UserError: if it cannot be done, or a run fails.
+        SystemExit: after a signal; the runs are saved, and the next call goes on.
+    """
+    made = [Setting(label, {"setting": label}, tuple(flags)) for label, flags in settings.items()]
+    found = carry_out(planned(experiment, made, seeds, folder), LocalPool())
+    if failed := [row for row in found.rows if row.get("failed")]:
+        raise UserError(f"{failed[0]['setting']}, seed {failed[0]['seed']}: {failed[0]['failed']}")
+    if found.status:
+        say("stopped and saved; the same command goes on")
+        raise SystemExit(found.status)
+    return found
+
+
 def _word(value):
     """A value as the command line has it."""
     if isinstance(value, (tuple, list)):
@@ -58,11 +81,11 @@ def _word(value):
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def carry_out(planned: Plan, pool: Pool, leave: Callable[..., None] = report.write) -> Results:
+def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., None] = report.write) -> Results:
     """Make the runs that are not finished, and leave the report in the folder of the study.
 
     Args:
-        planned: what to do.
+        wanted: what to do.
         pool: who does it.
         leave: (folder, rows, curves) -> None, writes the report once all runs are made.
 
@@ -71,12 +94,17 @@ def carry_out(planned: Plan, pool: Pool, leave: Callable[..., None] = report.wri
     Raises:
         UserError: if the folder cannot be used, or no run be made.
     """
-    with _held(planned.folder):
-        about = {"study": planned.words, "began": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        files.write_json(planned.folder / ABOUT, about)
-        to_do = [job for job in planned.jobs if not Run(job.folder).finished]
+    with _held(wanted.folder):
+        about = {
+            "experiment": wanted.jobs[0].experiment,
+            "settings": {setting.label: setting.argv for setting in wanted.settings},
+            "seeds": len(wanted.jobs) // len(wanted.settings),
+            "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        files.write_json(wanted.folder / ABOUT, about)
+        to_do = [job for job in wanted.jobs if not Run(job.folder).finished]
         failed: dict[Any, str] = {}
-        status, total = 0, len(planned.jobs)
+        status, total = 0, len(wanted.jobs)
         if to_do:
             progress = StudyProgress(total, total - len(to_do))
 
@@ -84,15 +112,15 @@ def carry_out(planned: Plan, pool: Pool, leave: Callable[..., None] = report.wri
                 pool.stop()
                 progress.say(line)
 
-            with signals.Stopping(told, planned.folder) as asked, progress:
+            with signals.Stopping(told, wanted.folder) as asked, progress:
                 for event in pool.perform(to_do):
                     progress.show(event)
                     if event.kind == "failed":
                         failed[event.job] = event.text
             status = asked.status or 0
-        found = results(planned, failed, status or int(bool(failed)))
+        found = results(wanted, failed, status or int(bool(failed)))
         if len(found.rows) == total:
-            leave(planned.folder, found.rows, found.curves)
+            leave(wanted.folder, found.rows, found.curves)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A process that makes the runs of a study, one after the other: `python -m shared.study.worker`, started by the pool.
+"""A process that makes the runs of a study, one after the other. The pool starts it (`shared.study.pool`).
 
 It is told on its standard input, a JSON value a line: a job, or `"stop"`. It answers on its standard output in the same
 way, with pairs: `["ready", null]`, `["row", [share, figures]]`, and for the end of each job `["ended", null]`,

@@ -1,0 +1,1 @@
+"""Settings that suit a task, found by trying: `python -m shared.tune` (docs/tuning.md)."""
