@@ -29,20 +29,20 @@ TRAINING = dataclasses.replace(
 )
 
 
-def stepping(steps: int) -> Callable[[], float]:
+def stepping(name: str, preset: str, steps: int) -> Callable[[], float]:
     """A timer: seconds a step of one cave, of 16 that fly side by side for `steps` steps in a compiled loop."""
     from keras import ops
 
     from shared.nn.backend import compiled, uniform
 
-    game = EXPERIMENTS["cave"].game(None)
+    game = EXPERIMENTS[name].game(EXPERIMENTS[name].presets[preset])
 
     @compiled
     def fly(state, seen):
         def step(t, state, seen):
-            draws = uniform(0, t, 2 * CAVES)
+            draws = uniform(0, t, (1 + game.step_draws) * CAVES)
             action = ops.cast(ops.floor(2 * draws[:CAVES]), "int32")
-            state, _, terminated = game.step(ops, state, action, draws[CAVES:, None])
+            state, _, terminated = game.step(ops, state, action, ops.reshape(draws[CAVES:], (CAVES, -1)))
             fresh = game.reset(ops, ops.zeros((CAVES, 0)))
             state = type(state)(
                 *(
@@ -66,11 +66,12 @@ def stepping(steps: int) -> Callable[[], float]:
     return seconds
 
 
-def stepping_in_numpy(steps: int) -> Callable[[], float]:
+def stepping_in_numpy(name: str, preset: str, steps: int) -> Callable[[], float]:
     """A timer: the same by Gymnasium's vector environment."""
     import gymnasium
 
-    envs = gymnasium.make_vec("cave_game:cave_game/Cave-v0", num_envs=CAVES)
+    spec = EXPERIMENTS[name].env(EXPERIMENTS[name].presets[preset]).spec
+    envs = gymnasium.make_vec(spec.id, num_envs=CAVES, **spec.kwargs)
     envs.reset(seed=0)
     envs.action_space.seed(0)
 
@@ -143,13 +144,21 @@ def bare_update(updates: int) -> Callable[[], float]:
 def rows(config: Measuring) -> list[Row]:
     """What is compared."""
     steps, updates = (100, 20) if config.quick else (10_000, 200)
-    flying = Timer("ours", "benchmarks.cave:stepping", (steps,))
-    in_numpy = Timer("Gymnasium", "benchmarks.cave:stepping_in_numpy", (steps // 10,))
     whole = Timer("ours", "benchmarks.cave:whole_step", (False, updates))
     states = Timer("ours", "benchmarks.cave:whole_step", (True, updates))
     bare = Timer("graph", "benchmarks.cave:bare_update", (updates,))
+    found = []
+    for name, experiment in EXPERIMENTS.items():
+        shapes = {
+            experiment.game(settings).observation_shape: preset for preset, settings in experiment.presets.items()
+        }
+        for shape, preset in shapes.items():
+            flying = Timer("ours", "benchmarks.cave:stepping", (name, preset, steps))
+            in_numpy = Timer("Gymnasium", "benchmarks.cave:stepping_in_numpy", (name, preset, steps // 10))
+            what = f"a step of one of {CAVES}, {name}, {'x'.join(map(str, shape))}"
+            found.append(Row(what, flying, "its rules in NumPy", in_numpy))
     return [
-        Row(f"a step of one of {CAVES} caves, no learning", flying, "its rules in NumPy", in_numpy),
+        *found,
         Row("a step, CAVE, 24x24x4, batch 32", whole, "the update in a graph", bare),
         Row("a step, CAVE, with a memory of states", states, "of observations", whole),
     ]

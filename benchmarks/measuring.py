@@ -66,7 +66,7 @@ class Measuring:
 class Seeds:
     """How many trainings of a kind."""
 
-    seeds: int = option(5, "trainings of each kind, with the seeds 0, 1, 2 and so on", low=1, high=1000)
+    seeds: int = option(10, "trainings of each kind, with the seeds 0, 1, 2 and so on", low=1, high=1000)
 
     def __post_init__(self) -> None:
         check_limits(self)
