@@ -33,7 +33,7 @@ from shared.dqn.settings import Settings, what_stays
 from shared.errors import UserError, warn
 from shared.machine import in_notebook
 from shared.options import refuse_unknown
-from shared.runs import training
+from shared.runs import preset_file, training
 from shared.runs.experiment import Experiment, with_model
 from shared.runs.notes import Notes
 from shared.runs.own import ANY_ENV, EnvExperiment, GameExperiment, any_env
@@ -216,7 +216,7 @@ def experiment(
     Args:
         package: `"catch_dqn"`, `"cave_game"`, `"cartpole_dqn"` or `"lunar_pg"`.
         name: which of its experiments, as after `--game`, `--variant` or `--env`; default: its first.
-        preset: as after `--preset`; default: the experiment's first, which is the tutorial's.
+        preset: as after `--preset`, also a file; default: the experiment's first, which is the tutorial's.
         engine: as after `--engine`.
         model: as of `Agent`.
         changes: settings by name, as the flags are called: `batch_size=64` for `--batch-size 64`.
@@ -227,11 +227,13 @@ def experiment(
     suite = suite_of(package)
     if name is not None and name not in suite.experiments and suite.make is None:
         raise UserError(f"{name}: no experiment of {package}; there are {', '.join(suite.experiments)}")
-    learned = suite.find(name)
-    for given, there in ((preset, learned.presets), (engine, learned.engines)):
+    file = preset_file.read(Path(preset), suite, name) if preset and preset_file.is_file(preset) else None
+    learned, named = (file.experiment, file.preset) if file else (suite.find(name), preset)
+    for given, there in ((named, learned.presets), (engine, learned.engines)):
         if given is not None and given not in there:
             raise UserError(f"{given}: {learned.name} has only {', '.join(there)}; give one of these")
-    settings = learned.presets[preset] if preset else learned.first_settings
+    settings = learned.presets[named] if named else learned.first_settings
+    settings = file.over(settings) if file else settings
     chosen = _changed(settings, changes)
     if told := what_stays(settings, chosen):
         warn(told)

@@ -128,10 +128,11 @@ def check_value(field: dataclasses.Field, kind: type, value: Any) -> None:
         raise UserError(f"{flag(field.name)} {value!r:.60}: out of range; give {KINDS[kind]}")
     if not numeric:
         return
-    if not -sys.float_info.max <= value <= sys.float_info.max:  # nor NaN
+    number: Any = value
+    if not -sys.float_info.max <= number <= sys.float_info.max:  # nor NaN
         raise UserError(f"{where}: out of range; give a finite number")
     largest = LARGEST if high is None and kind is int else high
-    too_low, too_high = low is not None and value < low, largest is not None and value > largest
+    too_low, too_high = low is not None and number < low, largest is not None and number > largest
     if too_low or too_high:
         limits = f"of at least {low}" if high is None and too_low else f"from {low} to {largest}"
         limits = f"of at most {largest}" if low is None else limits

@@ -47,5 +47,5 @@ while True:
         answer("stopped")
     else:
         if word == "warn":
-            print("worker: warning: values run away", file=sys.stderr, flush=True)
+            answer("told", "values run away")
         answer("ended")

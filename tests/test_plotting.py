@@ -15,7 +15,7 @@ from PIL import Image
 
 from shared.commands.comparison import curve
 from shared.display import charts
-from shared.display.charts import Curve, Panel, bands, learning_curve, smoothed
+from shared.display.charts import Curve, Line, Panel, bands, learning_curve, lines, smoothed
 from shared.errors import UserError
 from shared.games.window import Window
 from shared.rollouts.intervals import bracketed, interquartile_mean, iqm_and_ci95, mean_and_ci95, plus_minus
@@ -207,6 +207,28 @@ class TestBands:
         curves = [Curve("nothing", np.arange(3), nothing), Curve("something", np.arange(3), something)]
         bands(tmp_path / "bands.png", curves, "games", Panel("", "score"))
         assert [text.get_text() for text in figures[0].axes[0].texts] == ["something"]
+
+
+class TestLines:
+    def test_stairs_hold_a_value_until_the_next_and_begin_where_the_lines_do(self, figures, tmp_path):
+        x, y = np.array([450.0, 470.0, 500.0]), np.array([1.0, 0.5, 0.0])
+        lines(tmp_path / "lines.png", [Line("ours", x, y, y, y)], "score", Panel("", "runs"), stairs=True)
+        axis = figures[0].axes[0]
+        assert axis.lines[0].get_drawstyle() == "steps-post"
+        assert axis.get_xlim()[0] == 450
+        assert axis.xaxis.get_major_formatter()(0.25) != "250m"
+
+    def test_long_names_take_no_room_from_the_lines(self, figures, tmp_path):
+        x = np.arange(3.0)
+        for name in ("short", "learning_rate=0.0003 optimizer=rmsprop-graves"):
+            lines(tmp_path / "lines.png", [Line(name, x, x, x, x)], "games", Panel("", "score"))
+        short, long = (figure.axes[0].get_window_extent().width for figure in figures)
+        assert long > 0.7 * short
+
+    def test_a_line_without_points_keeps_its_colour(self, figures, tmp_path):
+        x, nothing = np.arange(3.0), Line("nothing", *np.empty((4, 0)))
+        lines(tmp_path / "lines.png", [nothing, Line("something", x, x, x, x)], "games", Panel("", "score"))
+        assert [line.get_color() for line in figures[0].axes[0].lines] == [charts.COLOURS[1]]
 
 
 class Canvas(FigureCanvasAgg):

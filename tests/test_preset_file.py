@@ -13,6 +13,7 @@ from lunar_pg.experiment import SUITE as LUNAR
 from shared.commands.train import requested
 from shared.dqn.__main__ import SUITE as DQN
 from shared.errors import UserError
+from shared.learn import experiment
 from shared.runs import preset_file
 
 GOOD = """\
@@ -154,3 +155,11 @@ def test_a_run_that_is_resumed_has_to_agree_with_the_file(path, tmp_path):
     path.write_text(GOOD.replace("2e-4", "0.125"))
     with pytest.raises(UserError, match=r"--learning-rate 0\.125: this run was begun with 0\.0002"):
         train.main(resumed)
+
+
+def test_python_programs_take_a_file_too(path):
+    assert experiment("catch_dqn", preset=str(path), n_step=2).settings == dataclasses.replace(
+        SUITE.experiments["ball8"].presets["tuned"], learning_rate=2e-4, hidden=(32, 16), double=False, n_step=2
+    )
+    with pytest.raises(UserError, match="a preset of ball8, not of catch"):
+        experiment("catch_dqn", "catch", preset=str(path))

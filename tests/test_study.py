@@ -1,5 +1,6 @@
 """Trainings over seeds and settings, side by side."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,20 +10,24 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import psutil
 import pytest
 from soak.kill import left_in
 
+from cartpole_dqn import train
 from shared.commands.program import suite_of
-from shared.errors import UserError
+from shared.errors import UserError, name_program, warn
 from shared.runs.folder import Run
+from shared.runs.training import Stopped
 from shared.study import __main__ as command
-from shared.study import pool, running, study
+from shared.study import pool, running, study, worker
 from shared.study.job import Job, Warm
 from shared.study.plan import plan
 from shared.study.pool import Event, LocalPool
 
 ROOT = Path(__file__).parent.parent
+TABLE = ("--variant", "tabular", "--episodes", "20", "--epsilon-decay", "20")  # of cartpole_dqn; nothing is compiled
 SMALL = ("--episodes", "40", "--hidden", "8", "--batch-size", "8")
 RING = """
 from shared.commands.program import program
@@ -139,8 +144,8 @@ def test_a_game_of_ones_own_and_any_environment(here, monkeypatch, capsys):
     Path("own/rules.py").write_text(text.split("```python\n")[1].split("```")[0])
     Path("own/walk.py").write_text(RING)
     monkeypatch.setattr("sys.path", list(sys.path))
-    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=tuned,long"]) == 0
-    config = Run("runs/studies/walk-preset=tuned,long/preset=long/seed0").read_config()
+    assert command.main(["own/walk.py", "--seeds", "1", "--grid", "preset=long"]) == 0
+    config = Run("runs/studies/walk-preset=long/preset=long/seed0").read_config()
     assert config["command"][:3] == ["python", "own/walk.py", "train"]
     assert config["settings"]["steps"] == 900
     Path("own/empty.py").write_text("print(1)")
@@ -170,7 +175,7 @@ def test_a_job_leaves_what_the_command_would_have_left():
 
 
 def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
-    job = plan("catch_dqn", SMALL, 1, {}, {}, Path("out")).jobs[0]
+    job = plan("cartpole_dqn", TABLE, 1, {}, {}, Path("out")).jobs[0]
     Warm().perform(job)
     wanted = left_in(Path(job.folder))
     (Path(job.folder) / "summary.json").unlink()
@@ -178,10 +183,25 @@ def test_a_job_that_was_killed_before_its_first_checkpoint_begins_again():
     assert left_in(Path(job.folder)) == wanted
 
 
+@pytest.mark.parametrize("by", ["the study", "the command"])
+def test_a_job_that_was_told_to_stop_is_gone_on_with(by):
+    whole, cut = (plan("cartpole_dqn", TABLE, 1, {}, {}, Path(name)).jobs[0] for name in ("whole", "cut"))
+    Warm().perform(whole)
+    with pytest.raises(Stopped):
+        Warm().perform(cut, stop=lambda: True)
+    assert not Run(cut.folder).finished
+    if by == "the study":
+        Warm().perform(cut)
+    else:
+        keras.utils.clear_session()  # as in a process of its own
+        assert train.main(["--resume", cut.folder]) == 0
+    assert left_in(Path(cut.folder)) == left_in(Path(whole.folder))
+
+
 def test_a_finished_run_with_other_settings_is_refused():
-    Warm().perform(plan("catch_dqn", SMALL, 1, {}, {}, Path("out")).jobs[0])
-    with pytest.raises(UserError, match="out/seed0: a run with --episodes 40, where 50 is wanted"):
-        plan("catch_dqn", ["--episodes", "50", *SMALL[2:]], 1, {}, {}, Path("out"))
+    Warm().perform(plan("cartpole_dqn", TABLE, 1, {}, {}, Path("out")).jobs[0])
+    with pytest.raises(UserError, match="out/seed0: a run with --episodes 20, where 21 is wanted"):
+        plan("cartpole_dqn", [*TABLE[:2], *TABLE[4:]], 1, {"episodes": "21"}, {}, Path("out"))
 
 
 # -- the pool ---------------------------------------------------------------------------------------------------------
@@ -225,6 +245,17 @@ def test_a_process_that_dies_is_replaced_and_its_run_tried_again(stub):
     assert failed[jobs[3]] == "--learning-rate 3: too large"
 
 
+def test_warnings_are_taken_out_of_what_a_process_prints(capsys):
+    told = []
+    with contextlib.redirect_stderr(worker.Warnings(told.append)):
+        name_program(worker.PROGRAM)
+        warn("values run away")
+        print("Traceback\nand more", file=sys.stderr)
+    name_program("")
+    assert told == ["values run away"]
+    assert capsys.readouterr().err == "Traceback\nand more\n"
+
+
 def test_told_to_stop_all_runs_stop_and_no_other_begins(stub):
     made, jobs = LocalPool(2), jobs_of("a wait", "a wait", "a end")
     events = []
@@ -261,14 +292,10 @@ def test_a_study_from_python(here, monkeypatch):
 
 
 def test_settings_that_are_no_grid_are_compared(here):
-    settings = {"plain": SMALL, "fast, step x 10": [*SMALL, "--learning-rate", "0.1"]}
-    found = running.compared("catch_dqn", settings, 2, Path("out"))
-    assert [(row["setting"], row["seed"]) for row in found.rows] == [
-        (name, seed) for name in settings for seed in (0, 1)
-    ]
+    settings = {"plain": TABLE, "fast, step x 10": [*TABLE, "--learning-rate", "0.1"]}
+    found = running.compared("cartpole_dqn", settings, 2, Path("out"))
+    assert [(row["setting"], row["seed"]) for row in found.rows] == [(label, i) for label in settings for i in (0, 1)]
     assert Run("out/fast,-step-x-10/seed1").read_config()["settings"]["learning_rate"] == 0.1
-    with pytest.raises(UserError, match=r"wild, seed 0: --learning-rate .*: the loss was"):
-        running.compared("catch_dqn", {"wild": [*SMALL, "--learning-rate", "1e30"]}, 1, Path("other"))
 
 
 def test_a_study_is_not_made_where_something_else_is(here):

@@ -26,7 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, FAINT = "#333333", "#DDDDDD"
 DPI = 110
 PANEL = (6.4, 2.9)  # inches; the width of a figure, the height of each of its panels
-SHORT, LETTER = 20, 0.08  # letters of a line's name that a figure has room for; inches for each one more
+SHORT, LETTER = 20, 0.09  # letters of a line's name that a figure has room for; inches for each one more
 SMOOTH_SHARE = 0.02  # of a curve's points, averaged into one where a curve is smoothed
 
 

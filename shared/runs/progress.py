@@ -16,7 +16,7 @@ ipython = late("IPython.display")
 LINES = 20  # plain lines for a whole run, where there is no terminal
 
 
-class Console(Console):
+class SteadyConsole(Console):
     """A console that leaves the cursor alone, so that nothing is to be put right after Ctrl-Z, a second Ctrl-C or a
     kill.
     """
@@ -36,7 +36,7 @@ class TrainingProgress:
 
     def __init__(self, total: int, unit: str, done: int = 0) -> None:
         self.total, self.unit = total, unit
-        self._console = Console(highlight=False)
+        self._console = SteadyConsole(highlight=False)
         self._bar: Progress | None = None
         self._in_notebook = ipython.display(self._html(done, "compiling"), display_id=True) if in_notebook() else None
         if self._console.is_terminal and not self._console.is_dumb_terminal:

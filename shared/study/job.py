@@ -1,5 +1,6 @@
 """One run of a study. `perform` needs nothing but a `Job`: whoever has this project installed can do it, anywhere."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -76,33 +77,30 @@ class Warm:
             refuse_another(Run(path).read_config(), list(job.argv), suite, path)
             if Run(path).finished:
                 return
+        trainer = self._trainer_for(job, request)
         run = Watched.open(path) if begun else Watched.claim(path)
-        run.watch = watch
-        try:
-            for resume in (True, False) if begun else (False,):
-                run.trainer = self._trainer_for(choice, path, request.start)
-                if not resume:
-                    argv = [*job.argv, "--out", job.folder]
-                    run.begin(whole_run.config_of(suite, choice, argv), choice.experiment.weights_name)
+        with contextlib.closing(run):
+            run.watch, run.trainer = watch, trainer
+            if begun:
                 try:
-                    whole_run.carry_out(
-                        run, choice, run.trainer, resume=resume, keras=request.keras, show=False, stop=stop
-                    )
+                    whole_run.carry_out(run, choice, trainer, resume=True, keras=request.keras, show=False, stop=stop)
                     return
                 except checkpoint.NoCheckpoint:  # it was killed before its first one
-                    if not resume:
-                        raise
-        finally:
-            run.close()
+                    run.trainer = trainer = self._trainer_for(job, request)
+            config = whole_run.config_of(suite, choice, [*job.argv, "--out", job.folder])
+            run.begin(config, choice.experiment.weights_name)
+            whole_run.carry_out(run, choice, trainer, keras=request.keras, show=False, stop=stop)
 
-    def _trainer_for(self, choice, place, start):
-        key = (choice.experiment.name, choice.engine, dataclasses.replace(choice.settings, seed=0), start)
+    def _trainer_for(self, job, request):
+        choice = request.choice
+        settings = dataclasses.replace(choice.settings, seed=0)
+        key = (job.experiment, choice.experiment.name, choice.engine, settings, request.start)
         warm = self._trainer if key == self._key else None
         self._key, self._trainer = None, None
         if warm is None:
             # Layers are named by how many there have been: in a process of its own the run would have the same names.
             keras.utils.clear_session()
-        self._trainer = whole_run.trainer_for(choice, place, start, warm)
+        self._trainer = whole_run.trainer_for(choice, Path(job.folder), request.start, warm)
         self._key = key
         return self._trainer
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared import files
 from shared.commands.parser import command_line
@@ -126,7 +126,7 @@ def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple
     """
     choosing = [name for name in values if name in ("preset", "engine", suite.flag[2:])]
     found = [word for name in choosing for word in (f"--{name}", values[name])]
-    kind = requested((*argv, *found), suite).choice.experiment.settings_class
+    kind: Any = requested((*argv, *found), suite).choice.experiment.settings_class
     others = {name: value for name, value in values.items() if name not in choosing}
     refuse_unknown(others, kind)
     for name, value in others.items():

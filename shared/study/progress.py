@@ -6,7 +6,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from shared.errors import say, warn
-from shared.runs.progress import Console
+from shared.runs.progress import SteadyConsole
 from shared.study.job import Job
 from shared.study.pool import Event
 
@@ -23,7 +23,7 @@ class StudyProgress:
 
     def __init__(self, total: int, done: int) -> None:
         self.total, self.done = total, done
-        self._console = Console(highlight=False)
+        self._console = SteadyConsole(highlight=False)
         self._bar: Progress | None = None
         self._tasks: dict[Job, TaskID] = {}
         if self._console.is_terminal and not self._console.is_dumb_terminal:

@@ -48,15 +48,15 @@ class Results:
             raise UserError("frame: needs pandas; run pip install pandas, or use .rows") from None
 
 
-def results(plan: Plan, failed: Mapping[Job, str], status: int) -> Results:
+def results(plan: Plan, failed: Mapping[Job, str]) -> Results:
     """What the runs have left; those that neither ended nor failed are not in it.
 
     Args:
         plan: of the study.
         failed: why, for each run that did.
-        status: as of `Results`.
     """
-    rows, curves = [], {}
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, dict[int, list[dict[str, float]]]] = {}
     values = {setting.label: setting.values for setting in plan.settings}
     for job in plan.jobs:
         run = Run(job.folder)
@@ -66,4 +66,4 @@ def results(plan: Plan, failed: Mapping[Job, str], status: int) -> Results:
             curves.setdefault(job.setting, {})[job.seed] = run.read_metrics()
         elif job in failed:
             rows.append(known | dict.fromkeys(("mean_score", "steps", "seconds"), math.nan) | {"failed": failed[job]})
-    return Results(plan.folder, rows, curves, status)
+    return Results(plan.folder, rows, curves)

@@ -1,6 +1,7 @@
 """A study, from what is asked for to the report: what `python -m shared.study` and notebooks call."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -118,10 +119,11 @@ def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., None] = report.writ
                     if event.kind == "failed":
                         failed[event.job] = event.text
             status = asked.status or 0
-        found = results(wanted, failed, status or int(bool(failed)))
-        if len(found.rows) == total:
-            leave(wanted.folder, found.rows, found.curves)
-    return found
+        found = results(wanted, failed)
+        if len(found.rows) < total:
+            return dataclasses.replace(found, status=status)
+        leave(wanted.folder, found.rows, found.curves)
+    return dataclasses.replace(found, status=int(bool(failed)))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 from pathlib import Path
 
 from shared.commands import output
@@ -13,6 +14,7 @@ from shared.errors import INTERRUPTED, UserError, say, warn
 from shared.late import late
 from shared.options import LARGEST, check_limits, option
 from shared.study.plan import folder_name, refuse_own
+from shared.study.pool import THREADS
 from shared.tune.space import dimensions
 
 report, search, training = late("shared.study.report"), late("shared.tune.search"), late("shared.runs.training")
@@ -35,7 +37,7 @@ class TuneSettings:
     """How much is tried."""
 
     trials: int = option(20, "settings to try, in all", low=1, high=1_000_000)
-    seeds: int = option(3, "runs of each, with the seeds 0, 1, 2 and so on", low=1, high=1000)
+    seeds: int = option(3, "runs of each, with the seeds 1000, 1001 and so on", low=1, high=1000)
     seed: int = option(0, "of what is suggested", low=0, high=LARGEST)
     pruning: bool = option(True, "give up a trial that goes worse than half of those before it")
 
@@ -69,7 +71,9 @@ def main(argv: list[str]) -> int:
         metavar="FILE",
         help="the SQLite database of the trials (default: tune.db in --out)",
     )
-    arguments = parser.parse_args(argv[:end])
+    arguments, unknown = parser.parse_known_args(argv[:end])
+    if unknown:
+        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
     settings = settings_from(arguments, TuneSettings)
     if (arguments.experiment is None) == (arguments.env is None):
         raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
@@ -84,6 +88,8 @@ def main(argv: list[str]) -> int:
     varied = dimensions(arguments.vary, first.choice, flags)
     if importlib.util.find_spec("optuna") is None:
         raise UserError('optuna: is not installed; run pip install ".[tune]"')
+    for variable, one in THREADS.items():
+        os.environ.setdefault(variable, one)  # before TensorFlow is imported
     out = arguments.out or ROOT / folder_name(" ".join([suite.package, *flags, *arguments.vary]))
     tuning = search.Tuning(
         experiment,

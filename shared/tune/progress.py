@@ -5,7 +5,7 @@ import sys
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shared.errors import printable
-from shared.runs.progress import Console
+from shared.runs.progress import SteadyConsole
 
 
 class TuningProgress:
@@ -17,7 +17,7 @@ class TuningProgress:
     """
 
     def __init__(self, total: int, done: int) -> None:
-        self._console = Console(highlight=False)
+        self._console = SteadyConsole(highlight=False)
         self._total, self._done = total, done
         self._bar: Progress | None = None
         if self._console.is_terminal and not self._console.is_dumb_terminal:

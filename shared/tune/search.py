@@ -30,6 +30,8 @@ from shared.tune.progress import TuningProgress
 from shared.tune.space import Dimension
 
 ABOUT, PRESET, TRIALS = "tuning.json", "best.yaml", "trials"  # in the folder of a tuning
+INDEX = "index"  # among what the database knows of a trial
+FIRST_SEED = 1000  # of the runs of a trial: those of a study, from 0 on, judge the best one anew
 TENTHS = 10  # of its first run, after each of which a trial may be given up; then after each run
 UNJUDGED = 3  # tenths in which it is not: what explores has not learned yet
 FIRST = 5  # trials of which none is given up
@@ -55,7 +57,7 @@ class Tuning(NamedTuple):
     @property
     def about(self) -> dict[str, Any]:
         """What makes it this tuning and not another one."""
-        varied = {one.name: list(one.choices) or [one.low, one.high] for one in self.dimensions}
+        varied = {one.name: [*one.choices] if one.choices else [one.low, one.high] for one in self.dimensions}
         return {"experiment": self.experiment, "flags": list(self.argv), "seeds": self.seeds, "varied": varied}
 
 
@@ -76,8 +78,9 @@ class Search:
 
     def __init__(self, tuning: Tuning, suite: Suite) -> None:
         self.tuning, self.suite = tuning, suite
+        if tuning.storage.parent != tuning.folder:
+            files.check_place(tuning.storage)
         _claim(tuning)
-        files.check_place(tuning.storage)
         self._one_at_a_time = filelock.FileLock(f"{tuning.storage}.lock")
         with self._one_at_a_time, self._known_errors():
             self.study = self._opened()
@@ -118,7 +121,7 @@ class Search:
                     self._take_over()
                     if self._over() + self.going_on() >= self.tuning.trials:
                         return
-                    trial = self.study.ask()
+                    trial = self._next()
                     held = contextlib.ExitStack()
                     held.enter_context(self._lock(trial.number))
                 with held:
@@ -130,10 +133,11 @@ class Search:
 
     def found(self) -> tuple[list[dict[str, Any]], dict[str, dict[int, Any]]]:
         """Rows and curves for `shared.study.report`: of the trials that came to their end, each a setting."""
-        rows, curves = [], {}
+        rows: list[dict[str, Any]] = []
+        curves: dict[str, dict[int, Any]] = {}
         for trial in self._trials(TrialState.COMPLETE):
             values = self._values(trial.params)
-            for job in self._jobs(origin_of(trial), values):
+            for job in self._jobs(self._index(trial), values):
                 run = Run(job.folder)
                 if run.finished:  # not in the folder of another process
                     rows.append({"setting": job.setting, **values, "seed": job.seed, **run.read_summary()})
@@ -149,7 +153,17 @@ class Search:
         try:
             return {one.name: one.word(drawn[one.name]) for one in self.tuning.dimensions}
         except (KeyError, ValueError):
-            raise UserError(f"{self.tuning.storage}: holds trials of another tuning; name another --storage") from None
+            raise self._foreign() from None
+
+    def _index(self, trial):
+        """By which number a trial is known; one that is taken over keeps it."""
+        index = trial.user_attrs.get(INDEX, trial.number)
+        if not isinstance(index, int):
+            raise self._foreign()
+        return index
+
+    def _foreign(self):
+        return UserError(f"{self.tuning.storage}: holds trials of another tuning; name another --storage")
 
     def _trials(self, *states):
         return self.study.get_trials(deepcopy=False, states=states)
@@ -169,6 +183,14 @@ class Search:
         with contextlib.suppress(OSError):  # Windows keeps what is in use
             self._lock_path(number).unlink(missing_ok=True)
 
+    def _next(self):
+        """The next trial: one that is taken over, or a new one."""
+        trial = self.study.ask()
+        if INDEX not in trial.user_attrs:
+            others = {one.user_attrs.get(INDEX) for one in self.study.get_trials(deepcopy=False)}
+            trial.set_user_attr(INDEX, len(others - {None}))
+        return trial
+
     def _take_over(self):
         """Let trials begin again whose processes have died; their runs go on."""
         for trial in self._trials(TrialState.RUNNING):
@@ -178,14 +200,14 @@ class Search:
                     self.study.tell(trial.number, state=TrialState.FAIL)
                     attempts = trial.user_attrs.get("attempts", 1)
                     if attempts == ATTEMPTS:
-                        warn(f"trial {origin_of(trial)}: its process died {ATTEMPTS} times; it is left out")
+                        warn(f"trial {self._index(trial)}: its process died {ATTEMPTS} times; it is left out")
                         continue
                     self.study.add_trial(
                         optuna.trial.create_trial(
                             state=TrialState.WAITING,
                             params=trial.params,
                             distributions=trial.distributions,
-                            user_attrs={"origin": origin_of(trial), "attempts": attempts + 1},
+                            user_attrs=trial.user_attrs | {"attempts": attempts + 1},
                             intermediate_values=trial.intermediate_values,
                         )
                     )
@@ -194,7 +216,7 @@ class Search:
 
     def _do(self, trial, progress):
         """One trial."""
-        origin = origin_of(trial)
+        index = self._index(trial)
         values = self._values({one.name: one.draw(trial) for one in self.tuning.dimensions})
         score = None
         try:
@@ -213,9 +235,9 @@ class Search:
                 self.study.tell(trial, score)
             best = self.best()
             if best and best.number == trial.number:
-                self._leave_preset(origin, values, score)
+                self._leave_preset(index, values, score)
             self._forget_lock(trial.number)
-        progress.say(f"trial {origin}: {told} ({_label(values)})")
+        progress.say(f"trial {index}: {told} ({_label(values)})")
 
     def _scores(self, trial, values, progress):
         """The scores of a trial's runs. Raises `_GivenUp` where others have gone better."""
@@ -229,47 +251,47 @@ class Search:
                 if trial.should_prune():
                     raise _GivenUp(f"after {where}, where it scored {score:.4g}")
 
-        for job in self._jobs(origin_of(trial), values):
+        for before, job in enumerate(self._jobs(self._index(trial), values)):
 
-            def watch(share, row, seed=job.seed):
+            def watch(share, row, before=before):
                 score, tenth = float(row["score"]), int(share * TENTHS)
-                now = f"trial {origin_of(trial)}: seed {seed}, {share:.0%}, score {score:.4g}"
-                progress.update(over, (seed + share) / self.tuning.seeds, now)
-                if seed == 0 and 0 < tenth < TENTHS and np.isfinite(score):
+                now = f"trial {self._index(trial)}, run {before + 1}: {share:.0%}, score {score:.4g}"
+                progress.update(over, (before + share) / self.tuning.seeds, now)
+                if not before and 0 < tenth < TENTHS and np.isfinite(score):
                     judge(tenth, score, f"{share:.0%} of its first run")
 
             try:
                 perform(job, watch)
                 scores.append(Run(job.folder).read_summary()["mean_score"])
                 if len(scores) < self.tuning.seeds:
-                    judge(TENTHS + job.seed, float(np.mean(scores)), f"{len(scores)} of {self.tuning.seeds} runs")
+                    judge(TENTHS + len(scores), float(np.mean(scores)), f"{len(scores)} of {self.tuning.seeds} runs")
             except _GivenUp:
                 checkpoint.remove(Path(job.folder))  # nobody is going to resume it
                 raise
         return scores
 
-    def _jobs(self, origin, values):
+    def _jobs(self, index, values):
         """The runs of a trial."""
         flags = (*self.tuning.argv, *words(self.suite, self.tuning.argv, values))
-        folder = self.tuning.folder / TRIALS / f"{origin:04d}"
+        folder = self.tuning.folder / TRIALS / f"{index:04d}"
         return [
             Job(
                 self.tuning.experiment,
                 (*flags, "--seed", str(seed)),
                 str(folder / f"seed{seed}"),
-                f"trial {origin}: {_label(values)}",
+                f"trial {index}: {_label(values)}",
                 seed,
             )
-            for seed in range(self.tuning.seeds)
+            for seed in range(FIRST_SEED, FIRST_SEED + self.tuning.seeds)
         ]
 
-    def _leave_preset(self, origin, values, score):
+    def _leave_preset(self, index, values, score):
         """Write the settings of the best trial for `train --preset`."""
         argv = self.tuning.argv
         choice = requested((*argv, *words(self.suite, argv, values)), self.suite).choice
         path = self.tuning.folder / PRESET
         remarks = (
-            f"The best of a tuning: trial {origin}, score {score:.4g} over {self.tuning.seeds} seeds.",
+            f"The best of a tuning: trial {index}, score {score:.4g} over {self.tuning.seeds} seeds.",
             command_line(self.suite.command("train"), "--preset", path),
         )
         preset_file.write(path, choice, self.suite.package, remarks)
@@ -285,7 +307,7 @@ class Search:
 
 
 class _Sampler(optuna.samplers.BaseSampler):
-    """Optuna's TPE, whose random numbers come from a seed and the number of the trial.
+    """Optuna's TPE, whose random numbers come from a seed and the index of the trial.
 
     A sampler that is seeded once would suggest in every process the same, and again after a tuning was stopped.
     """
@@ -294,7 +316,7 @@ class _Sampler(optuna.samplers.BaseSampler):
         self._seed = seed
 
     def _of(self, trial):
-        seed = np.random.SeedSequence([self._seed, trial.number]).generate_state(1)[0]
+        seed = np.random.SeedSequence([self._seed, trial.user_attrs.get(INDEX, trial.number)]).generate_state(1)[0]
         return optuna.samplers.TPESampler(seed=int(seed))
 
     def infer_relative_search_space(self, study, trial):
@@ -316,11 +338,6 @@ def database(path: Path) -> optuna.storages.BaseStorage:
     # By a function and not by a URL, in which a path would have to be without many a sign.
     connect = {"creator": lambda: sqlite3.connect(place, timeout=PATIENCE, check_same_thread=False)}
     return optuna.storages.RDBStorage("sqlite:///tune.db", engine_kwargs=connect)
-
-
-def origin_of(trial: Any) -> int:
-    """The number by which a trial is known: that of its first attempt."""
-    return trial.user_attrs.get("origin", trial.number)
 
 
 def _label(values):

@@ -111,7 +111,8 @@ def dimensions(asked: Sequence[str], choice: Choice, argv: Sequence[str]) -> tup
 
 def _dimension(field, settings, wanted):
     """The `Dimension` of a field, in the range that is wanted; "": the one that it declares."""
-    kind, several, _ = value_types(type(settings))[field.name]
+    settings_class: Any = type(settings)
+    kind, several, _ = value_types(settings_class)[field.name]
     number = NUMBERS.get(kind)
     low, colon, high = wanted.partition(":")
     if number and (colon or not wanted):
