@@ -1,28 +1,32 @@
-"""CartPole's figures: `python -m benchmarks.cartpole speed`, `published` or `values`.
+"""CartPole: training speed, `python -m benchmarks cartpole`, and pictures, `python -m benchmarks.cartpole published`.
 
-- `speed`: ten games side by side, 120-84 units, batch 128, an update every 10 environment steps, 500,000 steps: the
-  compiled loop, its compilation, its matrix products alone in NumPy, and Stable-Baselines3's DQN at the same settings,
-  where it is installed, or in another environment that has it (`--peer-python`).
+The speed: ten games side by side, 120-84 units, batch 128, an update every 10 environment steps, 500,000 steps, until
+the network is trained, compilation included; against PureJaxRL's DQN, whose settings these are, Stable-Baselines3's,
+and the matrix products alone. The peers differ in this: PureJaxRL takes the time limit for an end, may draw
+transitions that lead from one episode into the next one, and keeps metrics of every step; Stable-Baselines3 clips the
+gradient, and its games are Gymnasium's, in Python.
+
+The pictures:
+
 - `published`: T5's network in training over seeds, with T5's own figures: `docs/images/cartpole-neural.png`. Takes the
   runs of `python -m cartpole_dqn.compare`.
 - `values`: what `naive`, the same with random actions in training, and the tuned `dqn` say of both actions as the pole
   leans: `docs/images/cartpole-values-*.png`.
 """
 
-import contextlib
 import dataclasses
 import itertools
-import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import WithPeer
-from benchmarks.peers import peer
+from benchmarks import purejaxrl, stable_baselines
+from benchmarks.measuring import Measuring, Part, Row, Timer
 from cartpole_dqn.experiment import EXPERIMENTS
 from cartpole_dqn.variant import CartPoleSettings
-from shared.commands.parser import Parser, command, settings_from
+from shared.commands.parser import Parser, command
 from shared.errors import UserError
 
 IMAGES = Path("docs/images")
@@ -50,72 +54,58 @@ T5_MEANS = {500: 22.0, 2500: 28.8, 5000: 52.4, 7500: 69.5, 9000: 90.0, 9500: 85.
 T5_WINDOW = 500  # episodes that each of them covers
 
 
-def compiled_seconds():
-    """Seconds for 500,000 steps without compilation, and those until both programs were compiled and had run."""
-    began = time.perf_counter()
-    engine = EXPERIMENTS["fixed-targets"].engine(SPEED)
-    state, _ = engine.run(engine.start(), max_steps=SPEED.num_envs)
-    while int(state.steps) < SPEED.learning_starts:
-        state, _ = engine.run(state)
-    state, _ = engine.run(state, max_steps=int(state.steps) + SPEED.train_every)
-    compilation = time.perf_counter() - began
-    while not engine.finished(state):
-        state, _ = engine.run(state)
-    return time.perf_counter() - began - compilation, compilation
+def whole_training(steps: int) -> Callable[[], float]:
+    """A timer: seconds until a training has been compiled and has run."""
+    settings = dataclasses.replace(SPEED, steps=steps)
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        engine = EXPERIMENTS["fixed-targets"].engine(settings)
+        state = engine.start()
+        while not engine.finished(state):
+            state, _ = engine.run(state)
+        return time.perf_counter() - began
+
+    return seconds
 
 
-def product_seconds():
-    """Seconds for the matrix products of all rounds in NumPy: actions of ten games, and an update of 128 rows each."""
-    rng = np.random.default_rng(0)
-    observations, rows = (rng.random((size, 4), np.float32) for size in (SPEED.num_envs, SPEED.batch_size))
+def training_alone(steps: int) -> Callable[[], float]:
+    """A timer: seconds of a training whose programs are compiled."""
+    settings = dataclasses.replace(SPEED, steps=steps)
+
+    def seconds() -> float:
+        engine = EXPERIMENTS["fixed-targets"].engine(settings)
+        state, _ = engine.run(engine.start(), max_steps=settings.num_envs)
+        while int(state.steps) < settings.learning_starts:
+            state, _ = engine.run(state)
+        state, _ = engine.run(state, max_steps=int(state.steps) + settings.train_every)
+        began = time.perf_counter()
+        while not engine.finished(state):
+            state, _ = engine.run(state)
+        return time.perf_counter() - began
+
+    return seconds
+
+
+def rows(config: Measuring) -> list[Row]:
+    """What is compared."""
+    steps, peer_steps = (20_000, 500) if config.quick else (SPEED.steps, 20_000)
+    settings = dataclasses.replace(SPEED, steps=steps)
+    whole = Timer("ours", "benchmarks.cartpole:whole_training", (steps,))
+    alone = Timer("ours", "benchmarks.cartpole:training_alone", (steps,))
     sizes = (4, *SPEED.hidden, 2)
-    first, second, third = (rng.random(shape, np.float32) for shape in itertools.pairwise(sizes))
-
-    def forward(x):
-        hidden = x @ first
-        deeper = hidden @ second
-        return hidden, deeper, deeper @ third
-
-    rounds = (SPEED.steps - SPEED.learning_starts) // SPEED.train_every
-    began = time.perf_counter()
-    for _ in range(rounds):
-        forward(observations)
-        forward(rows)  # s_t
-        hidden, deeper, gradient = forward(rows)  # s_tm1; of the right shape for a gradient, whose values do not matter
-        deeper.T @ gradient, hidden.T @ (deeper_gradient := gradient @ third.T)
-        rows.T @ (deeper_gradient @ second.T)
-    return time.perf_counter() - began
+    layers = [(SPEED.batch_size, *shape) for shape in itertools.pairwise(sizes)]
+    rounds = (steps - SPEED.learning_starts) // SPEED.train_every
+    products = Timer("NumPy", "benchmarks.products:in_numpy", (layers, min(rounds, 4000), SPEED.num_envs), rounds)
+    baselines = stable_baselines.training(EXPERIMENTS["fixed-targets"].env(SPEED), settings, peer_steps, config.threads)
+    found = [
+        Row(f"CartPole, {steps:,} steps, compiled before", alone, "its products in NumPy", products),
+        Row(f"CartPole, {steps:,} steps, and compiling", whole, "Stable-Baselines3", baselines),
+    ]
+    return [*found, Row(found[1].what, whole, "PureJaxRL", purejaxrl.training(config.purejaxrl, settings))]
 
 
-def speed(config):
-    """Print medians and the ratio."""
-    with peer(config) or contextlib.nullcontext() as other:
-        _speed(config.repeats, other)
-
-
-def _speed(repeats, other):
-    ours, compilations, products, theirs = [], [], [], []
-    for _ in range(repeats):
-        seconds, compilation = compiled_seconds()
-        ours.append(seconds)
-        compilations.append(compilation)
-        products.append(product_seconds())
-        if other:
-            env = EXPERIMENTS["fixed-targets"].env(SPEED)
-            other.make("dqn", env, SPEED, exploration_fraction=SPEED.epsilon_decay / SPEED.steps)
-            theirs.append(SPEED.steps * other.seconds("dqn", SPEED.steps))
-    print(
-        f"compiled loop: {statistics.median(ours):.1f} s for {SPEED.steps:,} steps, and "
-        f"{statistics.median(compilations):.1f} s before that to compile; its matrix products in NumPy: "
-        f"{statistics.median(products):.1f} s; median of {repeats}"
-    )
-    if other:
-        ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-        whole = statistics.median(c / (a + b) for a, b, c in zip(ours, compilations, theirs, strict=True))
-        print(
-            f"Stable-Baselines3: {statistics.median(theirs):.1f} s; the compiled loop is {ratio:.1f} times as fast, "
-            f"{whole:.1f} times with its compilation"
-        )
+PART = Part("a whole training on CartPole, against PureJaxRL and Stable-Baselines3", rows)
 
 
 def counted_as_t5(rows):
@@ -125,7 +115,7 @@ def counted_as_t5(rows):
     return [row | {"mean": mean} for row, mean in zip(rows, means[1:], strict=True) if row["episodes"] >= T5_WINDOW]
 
 
-def published(config):
+def published() -> None:
     """Draw T5's network in training, and T5's figures."""
     from shared.commands.comparison import curve
     from shared.display.charts import Curve, Panel, bands
@@ -142,7 +132,7 @@ def published(config):
     bands(IMAGES / "cartpole-neural.png", [ours, theirs], "episodes", Panel("mean", "mean steps, last 500"))
 
 
-def values(config):
+def values() -> None:
     """Draw both actions' values against the lean of an otherwise resting pole."""
     if not IMAGES.is_dir():
         raise UserError(f"{IMAGES}: no such folder; run this in the root of the project")
@@ -174,15 +164,11 @@ def values(config):
         )
 
 
-def main(argv):
-    """Measure or draw what was asked for."""
+def main(argv: list[str]) -> None:
+    """Draw what was asked for."""
     parser = Parser("benchmarks.cartpole", __doc__)
-    parser.add_argument("what", choices=("speed", "published", "values"))
-    parser.add_settings(WithPeer(repeats=3))
-    arguments = parser.parse_args(argv)
-    config = settings_from(arguments, WithPeer)
-
-    {"speed": speed, "published": published, "values": values}[arguments.what](config)
+    parser.add_argument("what", choices=("published", "values"))
+    {"published": published, "values": values}[parser.parse_args(argv).what]()
 
 
 if __name__ == "__main__":

@@ -1,168 +1,138 @@
-"""What the loops cost: `python -m benchmarks.engine`.
+"""What a step of the loops costs, at two sizes: `python -m benchmarks engine`.
 
-Measures, in one run and in turn, so that a drift of the machine's speed hits all alike:
-- a step of the compiled loop at the tutorial's settings, against its seven matrix products in NumPy;
-- the compiled loop at 2x32 units and batch 32, and the readable loop at both sizes, against Stable-Baselines3's DQN
-  with the same settings, where that is installed (it is no requirement, and may live in another environment:
-  `--peer-python`);
-- `--command`: the whole of `python -m catch_dqn.train` against the arithmetic's own time.
+Against its seven matrix products (two forward passes and a backward one through both hidden layers), in NumPy and in
+XLA; against the tutorials' own way, a Keras model's `predict` and `fit` for each step; and against
+Stable-Baselines3's DQN at the same settings.
 """
 
-import contextlib
 import dataclasses
 import itertools
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.measuring import WithPeer
-from benchmarks.peers import peer
-from shared.commands.parser import Parser, command, settings_from
+from benchmarks import stable_baselines
+from benchmarks.measuring import Measuring, Part, Row, Timer
+from catch_dqn.experiment import EXPERIMENTS
+from shared.dqn.settings import Settings
 from shared.options import LARGEST
 
-STEPS = 4000  # environment steps in one measurement, as many as one call of the compiled loop makes
-PAUSE = 0.5  # seconds; the threads of NumPy and PyTorch spin on for a while and slow what runs next
-SMALL = {"hidden": (32, 32), "batch_size": 32, "optimizer": "adam", "learning_rate": 1e-3}
+CATCH = EXPERIMENTS["catch"]
+T1 = CATCH.presets["tutorial"]
+SMALL = dataclasses.replace(T1, hidden=(32, 32), batch_size=32, optimizer="adam", learning_rate=1e-3)
+SIZES = {"2x100 units, batch 256": T1, "2x32 units, batch 32": SMALL}
 
 
-def seven_products(settings, steps=STEPS):
-    """Seconds a step for the matrix products of one update in NumPy: two forward passes, one backward."""
-    rng = np.random.default_rng(0)
-    batch, units = settings.batch_size, settings.hidden[0]
-    x, hidden, gradient = (rng.random((batch, n), np.float32) for n in (100, units, units))
-    first, second = rng.random((100, units), np.float32), rng.random((units, units), np.float32)
-    began = time.perf_counter()
-    for _ in range(steps):
-        x @ first, hidden @ second  # forward, s_t
-        x @ first, hidden @ second  # forward, s_tm1
-        hidden.T @ gradient, gradient @ second.T, x.T @ gradient  # backward
-    return (time.perf_counter() - began) / steps
+def layers(settings: Settings) -> list[tuple[int, int, int]]:
+    """Rows, inputs and outputs of both hidden layers in an update. (The three outputs cost next to nothing.)"""
+    first, second = settings.hidden
+    return [(settings.batch_size, 100, first), (settings.batch_size, first, second)]
 
 
-class Compiled:
-    """The compiled loop, ready to be timed."""
+def compiled_step(size: str, steps: int) -> Callable[[], float]:
+    """A timer: seconds a step of the compiled loop."""
+    engine = CATCH.engine(dataclasses.replace(SIZES[size], episodes=None, steps=LARGEST))
+    state, _ = engine.run(engine.start(), max_steps=steps)
 
-    def __init__(self, experiment, settings):
-        self.engine = experiment.engine(dataclasses.replace(settings, episodes=None, steps=LARGEST))
-        self.state, _ = self.engine.run(self.engine.start(), max_steps=STEPS)
-
-    def time(self):
-        """Seconds a step."""
-        began, end = time.perf_counter(), int(self.state.steps) + STEPS
-        while int(self.state.steps) < end:
-            self.state, _ = self.engine.run(self.state, max_steps=end)
-        return (time.perf_counter() - began) / STEPS
-
-
-class Readable:
-    """The readable loop, ready to be timed."""
-
-    def __init__(self, experiment, settings):
-        from shared.dqn.loop import play_and_learn
-
-        loop = experiment.loop(settings)
-        loop.start()
-        self.episodes = play_and_learn(loop.env, loop.agent, settings)
-        self.time()
-
-    def time(self):
-        """Seconds a step."""
-        began = time.perf_counter()
-        steps = sum(episode.length for episode in itertools.islice(self.episodes, STEPS // 9))
+    def seconds() -> float:
+        nonlocal state
+        began, end = time.perf_counter(), int(state.steps) + steps
+        while int(state.steps) < end:
+            state, _ = engine.run(state, max_steps=end)
         return (time.perf_counter() - began) / steps
 
-
-class StableBaselines:
-    """Stable-Baselines3's DQN at the same settings, ready to be timed."""
-
-    def __init__(self, other, name, experiment, settings):
-        other.make(name, experiment.env(settings), settings)
-        self.time = lambda: other.seconds(name, STEPS)  # seconds a step
-        other.seconds(name, settings.batch_size + 100)
+    seconds()  # with a full batch
+    return seconds
 
 
-def loops(config):
-    """Median microseconds a step by name, and the ratios that matter, as printed lines."""
-    with peer(config) or contextlib.nullcontext() as other:
-        _loops(config.repeats, other)
+def readable_step(size: str, steps: int) -> Callable[[], float]:
+    """A timer: seconds a step of the readable loop."""
+    from shared.dqn.loop import play_and_learn
+
+    loop = CATCH.loop(SIZES[size])
+    loop.start()
+    episodes = play_and_learn(loop.env, loop.agent, SIZES[size])
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        played = sum(episode.length for episode in itertools.islice(episodes, steps // 9))
+        return (time.perf_counter() - began) / played
+
+    seconds()
+    return seconds
 
 
-def _loops(repeats, other):
-    from catch_dqn.experiment import EXPERIMENTS
+def fit_per_step(size: str, steps: int) -> Callable[[], float]:
+    """A timer: seconds a step as the tutorials write it, `predict` for the action and `fit` on a batch of targets.
 
-    catch = EXPERIMENTS["catch"]
-    published = catch.presets["tutorial"]
-    small = dataclasses.replace(published, **SMALL)
-    timers = {
-        "seven products, 2x100, batch 256": lambda: seven_products(published),
-        "compiled, 2x100, batch 256": Compiled(catch, published).time,
-        "readable, 2x100, batch 256": Readable(catch, published).time,
-        "compiled, 2x32, batch 32": Compiled(catch, small).time,
-        "readable, 2x32, batch 32": Readable(catch, small).time,
-    }
-    if other:
-        for size, settings in (("2x100, batch 256", published), ("2x32, batch 32", small)):
-            timers[f"Stable-Baselines3, {size}"] = StableBaselines(other, size, catch, settings).time
-    seconds = {name: [] for name in timers}
-    for _ in range(repeats):
-        for name, timer in timers.items():
-            time.sleep(PAUSE)
-            seconds[name].append(timer())
-    for name, values in seconds.items():
-        print(f"{name:38s} {1e6 * statistics.median(values):8.1f} µs a step")
+    Its predictions are of whole batches. T1 asks for one state at a time, hundreds of times a step.
+    """
+    import keras
 
-    def ratio(above, below):
-        pairs = zip(seconds[above], seconds[below], strict=True)
-        return statistics.median(a / b for a, b in pairs)
+    settings, rng = SIZES[size], np.random.default_rng(0)
+    env = CATCH.env(settings)
+    model = keras.Sequential(
+        [
+            keras.Input((100,)),
+            *(keras.layers.Dense(units, activation="relu") for units in settings.hidden),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.compile(optimizer=settings.optimizer, loss="mse")
+    memory: list[tuple] = []
+    observation, _ = env.reset(seed=0)
 
-    print(f"compiled step / its seven products: {ratio('compiled, 2x100, batch 256', next(iter(timers))):.2f}")
-    if other:
-        for size in ("2x100, batch 256", "2x32, batch 32"):
-            for loop in ("compiled", "readable"):
-                times = ratio(f"Stable-Baselines3, {size}", f"{loop}, {size}")
-                print(f"{loop} loop, {size}: {times:.1f} times as fast as Stable-Baselines3")
+    def step(action: int) -> None:
+        nonlocal observation
+        after, reward, terminated, truncated, _ = env.step(action)
+        memory.append((observation, action, reward, terminated, after))
+        observation = env.reset()[0] if terminated or truncated else after
 
+    def learn() -> None:
+        chosen = rng.choice(len(memory), settings.batch_size)
+        columns = zip(*(memory[i] for i in chosen), strict=True)
+        s_tm1, a_tm1, r_t, terminated, s_t = (np.array(column) for column in columns)
+        s_tm1, s_t = s_tm1.reshape(-1, 100), s_t.reshape(-1, 100)
+        q_tm1 = model.predict(s_tm1, verbose=0)
+        best = model.predict(s_t, verbose=0).max(axis=1)
+        q_tm1[np.arange(len(chosen)), a_tm1] = r_t + settings.discount * best * ~terminated
+        model.fit(s_tm1, q_tm1, batch_size=settings.batch_size, verbose=0)
 
-def whole_command(repeats):
-    """The whole training command against the arithmetic alone."""
-    from catch_dqn.experiment import EXPERIMENTS
+    for _ in range(settings.batch_size):
+        step(int(rng.integers(3)))
 
-    settings = EXPERIMENTS["catch"].presets["tutorial"]
-    for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            arithmetic = seven_products(settings, 20_000) * settings.episodes * 9
-            began = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-m", "catch_dqn.train", "--out", f"{folder}/run"],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            seconds = time.perf_counter() - began
-            with open(f"{folder}/run/summary.json") as file:
-                trained = json.load(file)["seconds"]
-        print(
-            f"whole command {seconds:.1f} s ({trained:.1f} s of it training), arithmetic alone {arithmetic:.1f} s; "
-            f"2 x arithmetic + 10 s = {2 * arithmetic + 10:.1f} s"
-        )
+    def seconds() -> float:
+        began = time.perf_counter()
+        for _ in range(steps):
+            q = model.predict(observation.reshape(1, -1), verbose=0)
+            step(int(q.argmax()) if rng.random() > settings.epsilon else int(rng.integers(3)))
+            learn()
+        return (time.perf_counter() - began) / steps
+
+    seconds()
+    return seconds
 
 
-def main(argv):
-    """Run the command with a list of arguments."""
-    parser = Parser("benchmarks.engine", __doc__)
-    parser.add_settings(WithPeer())
-    parser.add_argument("--command", action="store_true", help="time the whole training command instead")
-    arguments = parser.parse_args(argv)
-    config = settings_from(arguments, WithPeer)
-    if arguments.command:
-        whole_command(config.repeats)
-    else:
-        loops(config)
+def rows(config: Measuring) -> list[Row]:
+    """What is compared."""
+    steps, fits = (180, 2) if config.quick else (4000, 20)
+    found = []
+    for size, settings in SIZES.items():
+        ours = Timer("ours", "benchmarks.engine:compiled_step", (size, steps))
+        readable = Timer("ours", "benchmarks.engine:readable_step", (size, steps))
+        in_numpy = Timer("NumPy", "benchmarks.products:in_numpy", (layers(settings), steps))
+        in_xla = Timer("XLA", "benchmarks.products:in_xla", (layers(settings), steps))
+        fit = Timer("Keras", "benchmarks.engine:fit_per_step", (size, fits))
+        baselines = stable_baselines.step(CATCH.env(settings), settings, steps, config.threads)
+        found += [
+            Row(f"a step, {size}", ours, "its products in NumPy", in_numpy),
+            Row(f"a step, {size}", ours, "its products in XLA", in_xla),
+            Row(f"a step, {size}", ours, "Keras, fit per step", fit),
+            Row(f"a step, {size}", ours, "Stable-Baselines3", baselines),
+            Row(f"readable, {size}", readable, "Stable-Baselines3", baselines),
+        ]
+    return found
 
 
-if __name__ == "__main__":
-    command(main)
+PART = Part("a step of the loops, against its matrix products, Keras' fit and Stable-Baselines3", rows)

@@ -1,33 +1,72 @@
-"""What the benchmarks can be told."""
+"""What a benchmark measures, and what it can be told."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 from shared.options import check_limits, option
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Timer:
+    """Something whose seconds are measured in a process of its own (`benchmarks.processes`).
+
+    Args:
+        process: which one; timers of one name share it.
+        makes: `"module:function"` there. The function is called once, with `arguments`, and returns one that measures
+            once: it takes nothing and returns seconds.
+        arguments: what JSON can hold.
+        times: how many of what was measured the figure stands for.
+    """
+
+    process: str
+    makes: str
+    arguments: tuple[Any, ...] = ()
+    times: float = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table: what takes how long here, and beside it the same or a part of it elsewhere."""
+
+    what: str
+    ours: Timer
+    against: str = ""
+    theirs: Timer | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Rows that are measured together.
+
+    Args:
+        about: one line for `--help`.
+        rows: (settings) -> the rows.
+    """
+
+    about: str
+    rows: Callable[["Measuring"], list[Row]]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measuring:
-    """How often a benchmark measures."""
+    """How a benchmark measures, and against whom."""
 
-    repeats: int = option(7, "measurements of each; medians are printed", low=1, high=1000)
+    repeats: int = option(5, "measurements of each; medians are printed", low=1, high=1000)
+    quick: bool = option(False, "measure each once and briefly: shows that all works, its figures say nothing")
+    python: str | None = option(None, "the Python that has Stable-Baselines3 and JAX (default: this one)")
+    purejaxrl: str | None = option(None, "the path of PureJaxRL's dqn.py (default: without it)")
+    threads: int | None = option(None, "threads of PyTorch (default: as it likes)", low=1, high=1024)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WithPeer(Measuring):
-    """The same, and what to measure against."""
-
-    peer_python: str | None = option(None, "the Python that has Stable-Baselines3 (default: this one)")
-    peer_threads: int | None = option(None, "threads of PyTorch (default: as it likes)", low=1, high=1024)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seeds:
     """How many trainings of a kind."""
 
-    seeds: int = option(5, "trainings of each kind, with the seeds 0, 1, 2 and so on", low=1, high=1000)
+    seeds: int = option(10, "trainings of each kind, with the seeds 0, 1, 2 and so on", low=1, high=1000)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_limits(self)

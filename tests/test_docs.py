@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import docs
+
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS]
@@ -104,6 +106,52 @@ def test_the_tables_of_the_tutorials_name_what_is_there():
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
 def test_each_page_leads_to_all_others(page):
     assert {ROOT / "README.md", *DOCS} - {page} <= {path for _, path, _ in links(page)}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda page: page.name)
+def test_every_measured_figure_has_a_command_that_can_be_run(page):
+    assert not list(docs.lacking(page))
+
+
+NO_COMMAND = "no command in this section makes it"
+TRAIN = "`python -m catch_dqn.train`"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# A\nIt wins 9 of 10 games.", f"2: 9 of 10: {NO_COMMAND}"),
+        (f"# A\n{TRAIN}\n\nmean of seeds\n# B\n\n3 ms", f"7: 3 ms: {NO_COMMAND}"),
+        ("`python -m pytest` takes 5 minutes, the median", f"1: 5 minutes: {NO_COMMAND}"),
+        (f"{TRAIN} takes 16 s.", "1: 16 s: of what is it? mean, median, seeds"),
+        (f"{TRAIN}, mean of 5 seeds: 3.1 ± 0.2.", None),
+        ("<!-- published -->\nabout 90 %", None),
+        ("<!-- published -->\nabout 90 %\n\nhere 80 %", f"4: 80 %: {NO_COMMAND}"),
+        ("It has 48 rows in 2 rooms, with 95 % intervals.", None),
+        ("```\n3 ms\n```", None),
+    ],
+)
+def test_a_figure_needs_a_command_and_a_statistic(tmp_path, text, expected):
+    (tmp_path / "page.md").write_text(text)
+    found = [line.removeprefix(f"{tmp_path}/page.md:") for line in docs.lacking(tmp_path / "page.md")]
+    assert found == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("catch_dqn.train --preset tuned", None),
+        ("catch_dqn.train --help", None),
+        ("shared.study catch_dqn --seeds 3 --grid optimizer=sgd,adam -- --preset tuned", None),
+        ("catch_dqn.train --sed 3", "--sed: unknown argument; did you mean --seed? (see --help)"),
+        ("catch_dqn.train --learning-rate x", "--learning-rate: 'x' is not a number (see --help)"),
+        ("catch_dqn.no_such", "is not there (No module named 'catch_dqn.no_such')"),
+        ("shared.study catch_dqn -- --sed 3", "--sed: unknown argument; did you mean --seed? (see --help)"),
+    ],
+)
+def test_a_command_is_tried_on_its_own_parser(words, reason):
+    module, *rest = words.split()
+    assert docs.complaint(module, rest) == reason
 
 
 def test_papers_that_are_cited_are_listed():

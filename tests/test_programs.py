@@ -14,7 +14,7 @@ from shared.errors import UserError
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("benchmarks", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
 # Started by other modules, with no person at the other end.
-CHILDREN = {"benchmarks.peer_child", "shared.model_files.hdf5_child", "shared.study.worker"}
+CHILDREN = {"benchmarks.child", "shared.model_files.hdf5_child", "shared.study.worker"}
 LESSONS = {f"cartpole_dqn.{lesson.name.replace('-', '_')}": lesson.name for lesson in cartpole_dqn.experiment.LESSONS}
 
 
@@ -44,11 +44,11 @@ def test_a_program_has_help_and_refuses_unknown_flags(name, capsys):
 
 def test_a_benchmark_says_what_is_wrong_in_one_line():
     ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.engine", "--repeats", "0"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks", "--repeats", "0"], cwd=ROOT, capture_output=True, text=True
     )
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert ended.stderr == "python -m benchmarks.engine: --repeats 0: out of range; give a value from 1 to 1000\n"
+    assert ended.stderr == "python -m benchmarks: --repeats 0: out of range; give a value from 1 to 1000\n"
 
 
 def test_every_command_that_is_written_about_is_a_program():

@@ -6,7 +6,7 @@ from shared.commands import output
 from shared.commands.parser import Parser, command, command_line, path_name, settings_from
 from shared.errors import UserError, say, warn
 from shared.options import check_limits, option
-from shared.study import cluster
+from shared.study import cluster, published
 from shared.study.plan import plan
 from shared.study.pool import LocalPool, Pool
 from shared.study.running import carry_out
@@ -17,6 +17,8 @@ EXPERIMENT is a package such as catch_dqn, or the path of a file with a game of 
 its train command, for all runs:
 
   python -m shared.study catch_dqn --seeds 10 --grid learning_rate=1e-3,3e-4 optimizer=sgd,adam -- --preset tuned
+
+python -m shared.study published --help: the tutorials' published figures, made again.
 """
 
 
@@ -33,6 +35,8 @@ class StudySettings:
 
 def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
+    if argv[:1] == ["published"]:
+        return published.main(argv[1:])
     end = argv.index("--") if "--" in argv else len(argv)
     flags = argv[end + 1 :]
     parser = Parser("shared.study", ABOUT)

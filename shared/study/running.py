@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,13 @@ def _word(value):
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def carry_out(wanted: Plan, pool: Pool) -> Results:
+def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., None] = report.write) -> Results:
     """Make the runs that are not finished, and leave the report in the folder of the study.
 
     Args:
         wanted: what to do.
         pool: who does it.
+        leave: (folder, rows, curves) -> None, writes the report once all runs are made.
 
     Returns the `Results`.
 
@@ -121,7 +122,7 @@ def carry_out(wanted: Plan, pool: Pool) -> Results:
         found = results(wanted, failed)
         if len(found.rows) < total:
             return dataclasses.replace(found, status=status)
-        report.write(wanted.folder, found.rows, found.curves)
+        leave(wanted.folder, found.rows, found.curves)
     return dataclasses.replace(found, status=int(bool(failed)))
 
 
