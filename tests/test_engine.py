@@ -125,6 +125,25 @@ def test_compiled_and_readable_loop_do_the_same(catch, small, changes):
             np.testing.assert_allclose(compiled, readable, rtol=1e-4, atol=1e-4 * np.abs(readable).max())
 
 
+def test_the_agent_can_end_with_a_running_mean_of_its_weights(catch, small):
+    settings = dataclasses.replace(small, batch_size=4, weight_average=0.9)
+    engine = catch.engine(settings)
+    state, mean = engine.start(), None
+    for step in range(1, 13):
+        state, _ = engine.run(state, max_steps=step)
+        weights = engine.online.get_weights()
+        if mean is None:
+            mean = weights
+        mean = [0.9 * kept + 0.1 * new for kept, new in zip(mean, weights, strict=True)]
+        for found, wanted in zip(engine.export().get_weights(), mean, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+    whole = catch.engine(settings)
+    whole.run(whole.start(), max_steps=12)
+    for found, wanted in zip(whole.export().get_weights(), engine.export().get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted, "looking at the mean on the way changed the training")
+
+
 # -- probe environments: what a correct agent must find, exactly ----------------------------------------------------
 
 

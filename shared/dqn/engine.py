@@ -27,7 +27,7 @@ from shared.games.contract import Game, State
 from shared.machine import memory_bytes
 from shared.nn.backend import compiled, uniform, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
-from shared.nn.copies import copy_of, copy_weights, refuse_unlike
+from shared.nn.copies import copy_average, copy_of, copy_weights, refuse_unlike
 from shared.nn.optimizers import built
 from shared.options import refuse_all_but_another_seed
 from shared.rollouts.trace import Goal, Trace
@@ -97,8 +97,8 @@ class Engine:
         self.game, self.model, self.optimizer, self.learner, self.settings = game, model, optimizer, learner, settings
         self._refuse_what_cannot_fit()
         self.online = with_matmul_convolutions(model)
-        if settings.restore_best and self.online is model:
-            self.online = copy_of(model)  # `export` must not undo what was learned since the best episode
+        if (settings.restore_best or settings.weight_average) and self.online is model:
+            self.online = copy_of(model)  # `export` must not undo what was learned since, or go on from a mean
         if settings.target_sync:
             self.target = copy_of(self.online)
         else:
@@ -200,6 +200,7 @@ class Engine:
         trained = self.best or self.online
         if trained is not self.model:
             self.model.set_weights(trained.get_weights())
+            copy_average(self.optimizer, self.model)
         return self.model
 
     def snapshot(self, state: TrainState) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from shared.dqn.replay import Replay
 from shared.dqn.settings import Settings
 from shared.nn.backend import compiled, program, value_and_gradients
 from shared.nn.convolutions import with_matmul_convolutions
-from shared.nn.copies import copy_of, copy_weights, refuse_unlike
+from shared.nn.copies import copy_average, copy_of, copy_weights, refuse_unlike
 from shared.nn.optimizers import built
 from shared.options import refuse_all_but_another_seed
 from shared.rollouts import env_state
@@ -50,6 +50,8 @@ class EnvLoop:
         self.envs = [make_env() for _ in range(settings.num_envs)]
         self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
         self.online = with_matmul_convolutions(model)
+        if settings.weight_average and self.online is model:
+            self.online = copy_of(model)  # `export` must not go on from a mean
         self.target = copy_of(self.online) if settings.target_sync else self.online
         learner.prepare(self.online, self.target)
         self._first_steps = built(optimizer, self.online.trainable_variables)
@@ -106,6 +108,7 @@ class EnvLoop:
         """Copy the trained weights into the model that was given, and return it."""
         if self.online is not self.model:
             self.model.set_weights(self.online.get_weights())
+            copy_average(self.optimizer, self.model)
         return self.model
 
     def snapshot(self, time: Time) -> dict[str, np.ndarray]:

@@ -117,6 +117,14 @@ class Settings:
         choices=("differences", "factors"),
         group=LEARNING,
     )
+    weight_average: float = option(
+        0.0,
+        "the agent ends with a running mean of its weights, of which every update keeps this share; 0: with the last "
+        "weights",
+        low=0.0,
+        high=0.999999,
+        group=LEARNING,
+    )
     loss: str = option(
         "mse",
         "squared error, as a mean over all actions (mse) or of the taken one alone; or Huber's loss, summed",
@@ -208,6 +216,8 @@ class Settings:
                 "--restore-best: weights that change at every step have not played an episode; give --train-by "
                 "episodes, or --no-restore-best"
             )
+        if self.weight_average and self.restore_best:
+            raise UserError("--weight-average: not with --restore-best, which ends with other weights; leave one out")
         if self.learning_rate_by == "factors":
             for name in ("learning_rate", "learning_rate_end"):
                 if not getattr(self, name) > 0:

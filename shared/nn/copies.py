@@ -83,6 +83,17 @@ def copy_weights(source: keras.Model, target: keras.Model, tau: Array = 1.0) -> 
         ours.assign(theirs if whole else (1.0 - tau) * ours + tau * theirs)
 
 
+def copy_average(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> None:
+    """Give a model the running means of the weights that an optimizer with `use_ema` has trained (Polyak 1990).
+
+    Args:
+        optimizer: built for a model of the same architecture; before its first update nothing is copied.
+        model: gets the means.
+    """
+    if optimizer.use_ema and int(optimizer.iterations):
+        optimizer.finalize_variable_values(model.trainable_variables)
+
+
 def all_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """The layers of a model, each followed by those inside it."""
     for inner in (*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])):

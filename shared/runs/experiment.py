@@ -20,7 +20,14 @@ agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late(
 greedy = late("shared.rollouts.greedy")
 
 # Of these settings the readable loop knows one value only.
-READABLE = {"num_envs": 1, "n_step": 1, "replay_states": False, "prioritized": False, "learner": "dqn"}
+READABLE = {
+    "num_envs": 1,
+    "n_step": 1,
+    "replay_states": False,
+    "prioritized": False,
+    "learner": "dqn",
+    "weight_average": 0.0,
+}
 
 
 class Figure(NamedTuple):
@@ -171,7 +178,9 @@ class Experiment:
                 rate = optimizers.GeometricDecay(rate, updates, end)
             else:
                 rate = keras.optimizers.schedules.PolynomialDecay(rate, updates, end)
-        return load(OPTIMIZERS, settings.optimizer)(rate)
+        made = load(OPTIMIZERS, settings.optimizer)(rate)
+        made.use_ema, made.ema_momentum = settings.weight_average > 0, settings.weight_average
+        return made
 
     def engine(self, settings: Any) -> Trainer:
         """The compiled loop for these settings."""
