@@ -54,9 +54,9 @@ CASES = {
         *(CATCH, "catch", "compiled"),
         {**SMALL, **BY_EPISODES, "episodes": 30, "learner": "quantile", "atoms": 4},
     ),
-    "convolutions, a falling step size": (
+    "convolutions, a falling step size, mean weights": (
         *(CATCH, "ball16", "compiled"),
-        {**SMALL, "learning_rate_decay": 50, "optimizer": "rmsprop-graves", "target_sync": 5},
+        {**SMALL, "learning_rate_decay": 50, "optimizer": "rmsprop-graves", "target_sync": 5, "weight_average": 0.9},
     ),
     "readable": (CATCH, "catch", "readable", {**SMALL, "steps": 60, "target_sync": 10, "optimizer": "adam"}),
     "readable, a target from the first sync on": (
