@@ -24,20 +24,18 @@ STEPS = 10_000  # of all caves, in one measurement of stepping
 UPDATES = 200  # in one measurement of learning
 
 
-def stepping():
+def stepping(game):
     """A function that flies 16 caves for `STEPS` steps and returns the seconds it took."""
     from keras import ops
 
     from shared.nn.backend import compiled, uniform
 
-    game = EXPERIMENTS["cave"].game(None)
-
     @compiled
     def fly(state, seen):
         def step(t, state, seen):
-            draws = uniform(0, t, 2 * CAVES)
+            draws = uniform(0, t, (1 + game.step_draws) * CAVES)
             action = ops.cast(ops.floor(2 * draws[:CAVES]), "int32")
-            state, _, terminated = game.step(ops, state, action, draws[CAVES:, None])
+            state, _, terminated = game.step(ops, state, action, ops.reshape(draws[CAVES:], (CAVES, -1)))
             fresh = game.reset(ops, ops.zeros((CAVES, 0)))
             state = type(state)(
                 *(
@@ -128,9 +126,15 @@ def main(argv):
     parser.add_settings(Measuring())
     repeats = settings_from(parser.parse_args(argv), Measuring).repeats
 
-    fly = stepping()
-    rates = [CAVES * STEPS / fly() for _ in range(repeats)]
-    print(f"stepping {CAVES} caves side by side: {statistics.median(rates):,.0f} steps of a cave a second")
+    for name, preset in (("cave", "tuned"), ("cave2017", "tutorial"), ("cave2017", "tuned")):
+        experiment = EXPERIMENTS[name]
+        game = experiment.game(experiment.presets[preset])
+        fly = stepping(game)
+        rates = [CAVES * STEPS / fly() for _ in range(repeats)]
+        print(
+            f"{name}, stepping {CAVES} caves side by side, observations {game.observation_shape}: "
+            f"{statistics.median(rates):,.0f} steps of a cave a second"
+        )
 
     settings = EXPERIMENTS["cave"].presets["tutorial"]
     settings = dataclasses.replace(

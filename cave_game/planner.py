@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cave_game.flights import fly, parse_flights
+from cave_game.flights import GAMES, TIME_LIMITS, fly, parse_flights
 from cave_game.game import (
     BLOCK_HEIGHT,
     CRAFT,
@@ -19,7 +19,6 @@ from cave_game.game import (
     HELD,
     QUARTERS,
     RELEASED,
-    TIME_LIMIT,
     TOP_SPEED,
     State,
 )
@@ -124,10 +123,11 @@ def main(argv: list[str]) -> int:
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
     arguments = parse_flights(argv, "cave_game.planner", "Fly many caves: every one of them can be flown.", 1000)
     began = time.monotonic()
-    flights = fly(Planner(), arguments.caves, arguments.seed)
-    flown = int(np.sum(flights.scores == TIME_LIMIT))
+    limit = TIME_LIMITS[arguments.game]
+    flights = fly(Planner(), arguments.caves, arguments.seed, limit, GAMES[arguments.game])
+    flown = int(np.sum(flights.scores == limit))
     print(
-        f"{flown} of {arguments.caves} caves flown for {TIME_LIMIT} steps in {time.monotonic() - began:.0f} s; "
+        f"{flown} of {arguments.caves} caves flown for {limit} steps in {time.monotonic() - began:.0f} s; "
         f"fewest steps survived: {flights.scores.min():.0f}"
     )
     return 0 if flown == arguments.caves else 1

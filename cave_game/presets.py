@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from cave_game import game2017
 from cave_game.game import TIME_LIMIT
-from shared.dqn.settings import Settings
+from shared.dqn.settings import PLAYING, QUIRKS, Settings
 from shared.options import option
 
 
@@ -14,6 +15,27 @@ class CaveSettings(Settings):
     time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
     first_value: float = option(0.0, "value that an untrained network gives to every action: the bias of its output")
     activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cave2017Settings(CaveSettings):
+    """Settings of CAVE by its author's rules."""
+
+    observation: str = option(
+        "published",
+        "what is seen: 5 screens as published, or 4 halved ones (24 x 24), exact to fractions of a cell",
+        choices=tuple(game2017.AGES),
+        group=PLAYING,
+    )
+    reward: str = option(
+        "crash",
+        "-1 for the crash, as published, or 1 for every step survived",
+        choices=("crash", "survival"),
+        group=PLAYING,
+    )
+    quirks: bool = option(
+        True, "draw what is partly above the screen as the author's program does: not, or at the bottom", group=QUIRKS
+    )
 
 
 # T3 says that CAVE took the network of its 16x16 catch-ball. The settings are taken from there too, quirks and all.
@@ -66,4 +88,27 @@ CAVE_TUNED = CaveSettings(
     train_every=64,
     target_sync=32_000,
     double=True,
+)
+
+# A first guess; replaced below.
+CAVE2017_TUTORIAL = Cave2017Settings(
+    episodes=200,
+    time_limit=game2017.TIME_LIMIT,
+    truncation="terminal",
+    hidden=(128,),
+    optimizer="rmsprop",
+    learning_rate=0.00015,
+    loss="clipped-huber",
+    discount=0.9,
+    epsilon_decay=10_000,
+    replay_capacity=10_000,
+    replay_states=True,
+    batch_size=32,
+    learning_starts=9_999,
+    train_every=12,
+)
+
+CAVE2017_TUNED = Cave2017Settings(
+    **dataclasses.asdict(CAVE_TUNED)
+    | {"time_limit": game2017.TIME_LIMIT, "observation": "halved", "reward": "survival"}
 )

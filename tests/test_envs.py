@@ -21,7 +21,7 @@ from shared.commands.play import PlaySettings
 
 ROOT = Path(__file__).parent.parent
 REGISTERED = {"catch_dqn/Catch-v0": None, "catch_dqn/CatchBall8-v0": 500, "catch_dqn/CatchBall16-v0": 500}
-REGISTERED["cave_game/Cave-v0"] = 2000
+REGISTERED |= {"cave_game/Cave-v0": 2000, "cave_game/Cave2017-v0": 10_000}
 IDS = pytest.mark.parametrize("env_id", REGISTERED)
 
 

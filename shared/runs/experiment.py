@@ -29,6 +29,7 @@ class Figure(NamedTuple):
     name: str
     of: Callable[[np.ndarray], Any]  # float array [n] -> float
     format: str
+    counts: str = "score"  # what an episode's score is, of its `shared.rollouts.trace.Trace`: its return, or its length
 
 
 MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
