@@ -1,5 +1,8 @@
 """The games of this package as Gymnasium environments."""
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 
 from cave_game import game2017
@@ -87,6 +90,26 @@ class Cave2017Env(ScreenEnv):
             kinds[screen == np.float32(brightness)] = kind
         kinds[game2017.CRAFT_PLACE] = CRAFT_KIND if state.ending[0] == FLYING else CRASH_KIND
         return kinds
+
+
+class Holding(gymnasium.Wrapper):
+    """Asks for a decision at every so manieth step of an episode; between them what was decided goes on."""
+
+    def __init__(self, env: gymnasium.Env, steps: int) -> None:
+        super().__init__(env)
+        self._steps, self._made, self._action = steps, 0, 0
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; its first step is a decision."""
+        self._made = 0
+        return self.env.reset(**options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """A step with the action, or with the one that is held."""
+        if self._made % self._steps == 0:
+            self._action = action
+        self._made += 1
+        return self.env.step(self._action)
 
 
 class CaveVectorEnv(GameVectorEnv):

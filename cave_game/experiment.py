@@ -7,13 +7,14 @@ import gymnasium
 
 from cave_game import flights, players, presets
 from cave_game.game import Cave
-from cave_game.game2017 import Cave2017
+from cave_game.game2017 import AGES, Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
 from shared.runs.experiment import Experiment, Figure
 from shared.runs.suite import Suite
 
-networks, stage, np = late("cave_game.networks"), late("cave_game.stage"), late("numpy")
+envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
+np = late("numpy")
 
 
 class CaveExperiment(Experiment):
@@ -43,6 +44,10 @@ class CaveExperiment(Experiment):
         """The screen, and the space bar."""
         return stage.STAGES[self.name]
 
+    def player(self, model: Any, settings: Any) -> flights.Player:
+        """Who flies: the network, greedily."""
+        return players.network_player(model, self.game(settings))
+
     def evaluate(self, model: Any, settings: CaveSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Fly caves greedily.
 
@@ -50,7 +55,7 @@ class CaveExperiment(Experiment):
         ended at the `ceiling`, the `floor` and a `block`.
         """
         rules = self.game(settings)
-        player = players.network_player(model, rules)
+        player = self.player(model, settings)
         return flights.fly(player, episodes, seed, settings.time_limit, rules).summary()
 
     def describe(self, result: dict[str, Any]) -> str:
@@ -61,6 +66,8 @@ class CaveExperiment(Experiment):
 class Cave2017Experiment(CaveExperiment):
     """CAVE as its author wrote it."""
 
+    holds = True
+    fixed = ("hold",)  # in training
     figure = Figure("score", lambda steps: np.mean(steps), "{:.1f}", counts="length")
 
     def game(self, settings: Cave2017Settings) -> Cave2017:
@@ -70,8 +77,20 @@ class Cave2017Experiment(CaveExperiment):
     def env(self, settings: Cave2017Settings, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
-        rules = dataclasses.asdict(self.game(settings))
-        return gymnasium.make("cave_game/Cave2017-v0", **rules, **options)
+        env = gymnasium.make("cave_game/Cave2017-v0", **dataclasses.asdict(self.game(settings)), **options)
+        return envs.Holding(env, settings.hold) if settings.hold > 1 else env
+
+    def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
+        """Those of the first preset, with the observation of that shape; axes of 1 do not count."""
+        sides = tuple(size for size in input_shape if size != 1)
+        for observation in AGES:
+            if Cave2017(observation).observation_shape == sides:
+                return dataclasses.replace(self.first_settings, observation=observation)
+        return self.first_settings
+
+    def player(self, model: Any, settings: Cave2017Settings) -> flights.Player:
+        """Who flies: the network, greedily; it may decide at every so manieth step only."""
+        return players.Held(super().player(model, settings), settings.hold)
 
 
 EXPERIMENTS = {

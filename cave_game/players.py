@@ -8,6 +8,7 @@ from cave_game.flights import GAMES, TIME_LIMITS, AnyState, Player, describe, fl
 from cave_game.game import CRAFT, CRAFT_COLUMN, FRAMES, QUARTERS, Cave, State
 from cave_game.game2017 import Cave2017
 from cave_game.planner import Planner
+from cave_game.planner2017 import Planner2017
 from shared.commands.parser import command
 from shared.late import late
 
@@ -71,7 +72,12 @@ def main(argv: list[str]) -> int:
     chance = RandomPlayer(arguments.seed)
     players: dict[str, Player] = {"random": chance, "middle": middle_player, "planner": Planner()}
     if arguments.game == "cave2017":
-        players = {"random": chance, "random, held": Held(RandomPlayer(arguments.seed), 3)}
+        held = Held(RandomPlayer(arguments.seed), 3)
+        players = {
+            "random": chance,
+            "random, held": held,
+            "planner": Planner2017(arguments.caves, arguments.seed, limit),
+        }
     for name, player in players.items():
         flights = fly(player, arguments.caves, arguments.seed, limit, rules)
         print(f"{name:12s} {describe(flights.summary(), rules)}", flush=True)

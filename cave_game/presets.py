@@ -33,6 +33,7 @@ class Cave2017Settings(CaveSettings):
         choices=("crash", "survival"),
         group=PLAYING,
     )
+    hold: int = option(1, "steps from one decision to the next, where an agent is scored or shown", low=1)
     quirks: bool = option(
         True, "draw what is partly above the screen as the author's program does: not, or at the bottom", group=QUIRKS
     )
