@@ -75,12 +75,12 @@ def main(argv: list[str]) -> int:
         held = Held(RandomPlayer(arguments.seed), 3)
         players = {
             "random": chance,
-            "random, held": held,
+            "random, held 3 steps": held,
             "planner": Planner2017(arguments.caves, arguments.seed, limit),
         }
     for name, player in players.items():
         flights = fly(player, arguments.caves, arguments.seed, limit, rules)
-        print(f"{name:12s} {describe(flights.summary(), rules)}", flush=True)
+        print(f"{name:20s}  {describe(flights.summary(), rules)}", flush=True)
     return 0
 
 

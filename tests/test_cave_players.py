@@ -166,5 +166,5 @@ def test_players_command_compares_them_all(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["random", "middle", "planner"]
     assert lines[2].startswith(
-        "planner      2000.0 ± 0.0 steps survived on average in 2 caves, 2 flown to the time limit;"
+        "planner               2000.0 ± 0.0 steps survived on average in 2 caves, 2 flown to the time limit;"
     )
