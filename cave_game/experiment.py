@@ -80,6 +80,13 @@ class Cave2017Experiment(CaveExperiment):
         env = gymnasium.make("cave_game/Cave2017-v0", **dataclasses.asdict(self.game(settings)), **options)
         return envs.Holding(env, settings.hold) if settings.hold > 1 else env
 
+    def network(self, settings: Cave2017Settings, outputs: int) -> Any:
+        """T3's network of three convolutions, or one with an LSTM."""
+        if settings.network == "stacked":
+            return super().network(settings, outputs)
+        shape = self.spaces(settings).observation_shape
+        return networks.recurrent(shape, outputs, settings.hidden, settings.seed, settings.first_value)
+
     def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
         """Those of the first preset, with the observation of that shape; axes of 1 do not count."""
         sides = tuple(size for size in input_shape if size != 1)
@@ -103,7 +110,11 @@ EXPERIMENTS = {
     "cave2017": Cave2017Experiment(
         name="cave2017",
         title="CAVE by the rules of its author's program of 2017 (T3)",
-        presets={"tutorial": presets.CAVE2017_TUTORIAL, "tuned": presets.CAVE2017_TUNED},
+        presets={
+            "tutorial": presets.CAVE2017_TUTORIAL,
+            "tuned": presets.CAVE2017_TUNED,
+            "recurrent": presets.CAVE2017_RECURRENT,
+        },
         unit="flights",
     ),
 }

@@ -1,8 +1,8 @@
 """The planner for the author's game: `python -m cave_game.planner --game cave2017 --caves 20`.
 
-A screen shows too little of this game to be safe on the next one: so this planner knows the whole cave, which chance
-makes the same however it is flown. What it flies is an upper bound. Sets of heights are integers, as in
-`cave_game.planner`; bit b stands for b units of 0.08 cells below the ceiling of the craft's column.
+The cave does not depend on how it is flown, and this planner is told all of it: what it flies is an upper bound, and
+more than a player of what the screen shows can be sure of. Sets of heights are integers, as in `cave_game.planner`; bit
+b stands for b units of 0.08 cells below the ceiling of the craft's column.
 """
 
 from collections.abc import Sequence

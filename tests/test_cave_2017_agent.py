@@ -8,7 +8,7 @@ import keras_1_layers as k1
 import numpy as np
 import pytest
 
-from cave_game import evaluate, planner, play, players
+from cave_game import evaluate, networks, planner, play, players
 from cave_game.experiment import EXPERIMENTS
 from cave_game.flights import fly
 from cave_game.game import FLYING
@@ -17,6 +17,8 @@ from cave_game.planner2017 import Planner2017, free_heights
 from cave_game.players import Held
 from shared import legacy, storage
 from shared.errors import UserError
+from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.copies import copy_of
 
 GAME = Cave2017()
 CAVE = EXPERIMENTS["cave2017"]
@@ -172,3 +174,38 @@ def test_the_commands_fly_the_authors_caves(capsys, monkeypatch):
     assert players.main(["--game", "cave2017", "--caves", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["random", "random, held 3 steps", "planner"]
+
+
+# -- the recurrent network ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 4), (5, 48, 48)])
+def test_the_recurrent_network_reads_the_screens_in_their_order(shape):
+    model = networks.recurrent(shape, 2, (6, 5), seed=1, first_value=20.0)
+    lstm = next(layer for layer in model.layers if isinstance(layer, keras.layers.LSTM))
+    frames = min(shape)
+    assert lstm.input.shape[1] == frames
+    np.testing.assert_allclose(model(np.zeros((1, *shape), np.float32)), [[20, 20]])
+
+    seen = np.random.default_rng(0).random((3, *shape), np.float32)
+    features = keras.Model(model.inputs, lstm.input)(seen)
+    other = seen.copy()
+    newest = (..., -1) if shape[-1] == frames else (slice(None), -1)
+    other[newest] = 0
+    changed = np.asarray(keras.Model(model.inputs, lstm.input)(other) != features).any(axis=(0, 2))
+    assert changed.tolist() == [False] * (frames - 1) + [True]
+
+    fast = with_matmul_convolutions(model)
+    assert sum(type(layer.layer).__name__ == "MatmulConv2D" for layer in fast.layers if hasattr(layer, "layer")) == 3
+    np.testing.assert_allclose(fast(seen), model(seen), atol=1e-5)
+    np.testing.assert_array_equal(copy_of(fast)(seen), fast(seen))
+
+
+def test_the_recurrent_network_is_saved_and_read_again(tmp_path):
+    model = CAVE.model(dataclasses.replace(CAVE.presets["recurrent"], hidden=(4,)))
+    storage.save_architecture(model, tmp_path / "model.yaml")
+    storage.save_weights(model, tmp_path / "weights.h5")
+    seen = np.random.default_rng(0).random((2, 24, 24, 4), np.float32)
+    np.testing.assert_array_equal(
+        legacy.open_model(tmp_path / "model.yaml", tmp_path / "weights.h5")(seen), model(seen)
+    )
