@@ -188,11 +188,11 @@ def test_the_recurrent_network_reads_the_screens_in_their_order(shape):
     np.testing.assert_allclose(model(np.zeros((1, *shape), np.float32)), [[20, 20]])
 
     seen = np.random.default_rng(0).random((3, *shape), np.float32)
-    features = keras.Model(model.inputs, lstm.input)(seen)
+    features = keras.Model(model.inputs[0], lstm.input)(seen)
     other = seen.copy()
     newest = (..., -1) if shape[-1] == frames else (slice(None), -1)
     other[newest] = 0
-    changed = np.asarray(keras.Model(model.inputs, lstm.input)(other) != features).any(axis=(0, 2))
+    changed = np.asarray(keras.Model(model.inputs[0], lstm.input)(other) != features).any(axis=(0, 2))
     assert changed.tolist() == [False] * (frames - 1) + [True]
 
     fast = with_matmul_convolutions(model)
