@@ -1,23 +1,26 @@
-"""The game as an experiment: which network flies and how it is judged."""
+"""The games as experiments: which network flies and how it is judged."""
 
+import dataclasses
 from typing import Any
 
 import gymnasium
 
 from cave_game import flights, players, presets
 from cave_game.game import Cave
-from cave_game.presets import CaveSettings
+from cave_game.game2017 import AGES, Cave2017
+from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
-from shared.runs.experiment import Experiment
+from shared.runs.experiment import Experiment, Figure
 from shared.runs.suite import Suite
 
-networks, stage = late("cave_game.networks"), late("cave_game.stage")
+envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
+np = late("numpy")
 
 
 class CaveExperiment(Experiment):
     """T3's game of CAVE."""
 
-    def game(self, settings: CaveSettings) -> Cave:
+    def game(self, settings: Any) -> Any:
         """The rules."""
         return Cave()
 
@@ -29,7 +32,7 @@ class CaveExperiment(Experiment):
     def network(self, settings: CaveSettings, outputs: int) -> Any:
         """T3's network of three convolutions."""
         return networks.three_convolutions(
-            Cave.observation_shape,
+            self.spaces(settings).observation_shape,
             outputs,
             settings.hidden,
             settings.seed,
@@ -39,7 +42,11 @@ class CaveExperiment(Experiment):
 
     def stage(self) -> Any:
         """The screen, and the space bar."""
-        return stage.STAGE
+        return stage.STAGES[self.name]
+
+    def player(self, model: Any, settings: Any) -> flights.Player:
+        """Who flies: the network, greedily."""
+        return players.network_player(model, self.game(settings))
 
     def evaluate(self, model: Any, settings: CaveSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Fly caves greedily.
@@ -47,11 +54,50 @@ class CaveExperiment(Experiment):
         Returns `mean_score`, `ci95` and `episodes`, how many caves were `flown` to the time limit, and how many flights
         ended at the `ceiling`, the `floor` and a `block`.
         """
-        return flights.fly(players.network_player(model), episodes, seed, settings.time_limit).summary()
+        rules = self.game(settings)
+        player = self.player(model, settings)
+        return flights.fly(player, episodes, seed, settings.time_limit, rules).summary()
 
     def describe(self, result: dict[str, Any]) -> str:
         """The result of `evaluate` as text."""
-        return f"greedy: {flights.describe(result)}"
+        return f"greedy: {flights.describe(result, flights.GAMES[self.name])}"
+
+
+class Cave2017Experiment(CaveExperiment):
+    """CAVE as its author wrote it."""
+
+    holds = True
+    fixed = ("hold",)  # in training
+    figure = Figure("score", lambda steps: np.mean(steps), "{:.1f}", counts="length")
+
+    def game(self, settings: Cave2017Settings) -> Cave2017:
+        """The rules."""
+        return Cave2017(settings.observation, settings.quirks, settings.reward)
+
+    def env(self, settings: Cave2017Settings, **options: Any) -> gymnasium.Env:
+        """The Gymnasium environment `cave_game/Cave2017-v0`."""
+        options = {"max_episode_steps": settings.time_limit or -1} | options
+        env = gymnasium.make("cave_game/Cave2017-v0", **dataclasses.asdict(self.game(settings)), **options)
+        return envs.Holding(env, settings.hold) if settings.hold > 1 else env
+
+    def network(self, settings: Cave2017Settings, outputs: int) -> Any:
+        """T3's network of three convolutions, or one with an LSTM."""
+        if settings.network == "stacked":
+            return super().network(settings, outputs)
+        shape = self.spaces(settings).observation_shape
+        return networks.recurrent(shape, outputs, settings.hidden, settings.seed, settings.first_value)
+
+    def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
+        """Those of the first preset, with the observation of that shape; axes of 1 do not count."""
+        sides = tuple(size for size in input_shape if size != 1)
+        for observation in AGES:
+            if Cave2017(observation).observation_shape == sides:
+                return dataclasses.replace(self.first_settings, observation=observation)
+        return self.first_settings
+
+    def player(self, model: Any, settings: Cave2017Settings) -> flights.Player:
+        """Who flies: the network, greedily; it may decide at every so manieth step only."""
+        return players.Held(super().player(model, settings), settings.hold)
 
 
 EXPERIMENTS = {
@@ -60,6 +106,16 @@ EXPERIMENTS = {
         title="CAVE, a flight through a cave (T3)",
         presets={"tutorial": presets.CAVE_TUTORIAL, "tuned": presets.CAVE_TUNED},
         unit="flights",
-    )
+    ),
+    "cave2017": Cave2017Experiment(
+        name="cave2017",
+        title="CAVE by the rules of its author's program of 2017 (T3)",
+        presets={
+            "tutorial": presets.CAVE2017_TUTORIAL,
+            "tuned": presets.CAVE2017_TUNED,
+            "recurrent": presets.CAVE2017_RECURRENT,
+        },
+        unit="flights",
+    ),
 }
 SUITE = Suite("cave_game", EXPERIMENTS)

@@ -9,19 +9,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, TIME_LIMIT, Cave, State
+from cave_game import game, game2017
+from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, Cave
+from cave_game.game2017 import Cave2017
 from shared.commands.parser import Parser, settings_from
 from shared.options import LARGEST, check_limits, option
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 
-Player = Callable[[State], np.ndarray]
+AnyState = game.State | game2017.State
+Player = Callable[[Any], np.ndarray]  # of one of these states
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
+GAMES = {"cave": Cave(), "cave2017": Cave2017()}
+TIME_LIMITS = {"cave": game.TIME_LIMIT, "cave2017": game2017.TIME_LIMIT}
 
 
 class Flights(NamedTuple):
     """What became of N flights."""
 
-    scores: np.ndarray  # float32 [N], steps survived
+    scores: np.ndarray  # float32 [N], steps survived; in the author's game steps made, with the one of the crash
     endings: np.ndarray  # int32 [N], what was hit: `CEILING`, `FLOOR` or `BLOCK`, or `FLYING` at the time limit
 
     def summary(self) -> dict[str, Any]:
@@ -31,16 +36,17 @@ class Flights(NamedTuple):
         return {"mean_score": mean, "ci95": ci95, "episodes": len(self.scores)} | counts
 
 
-def describe(summary: dict[str, Any]) -> str:
+def describe(summary: dict[str, Any], rules: Cave | Cave2017) -> str:
     """A `Flights.summary` as text."""
+    counted = "made" if rules.crash_counts else "survived"
     caves, score = summary["episodes"], plus_minus(summary["mean_score"], summary["ci95"], ".1f")
     return (
-        f"{score} steps survived on average in {caves} cave{'s' * (caves > 1)}, {summary['flown']} flown to the time "
+        f"{score} steps {counted} on average in {caves} cave{'s' * (caves > 1)}, {summary['flown']} flown to the time "
         f"limit; ended by the ceiling: {summary['ceiling']}, the floor: {summary['floor']}, a block: {summary['block']}"
     )
 
 
-def fly(player: Player, caves: int, seed: int, steps: int = TIME_LIMIT) -> Flights:
+def fly(player: Player, caves: int, seed: int, steps: int, rules: Cave | Cave2017) -> Flights:
     """Fly caves side by side until each has crashed or survived `steps`; returns `Flights`.
 
     Args:
@@ -48,15 +54,17 @@ def fly(player: Player, caves: int, seed: int, steps: int = TIME_LIMIT) -> Fligh
         caves: how many (N).
         seed: of the caves: the same seed gives the same caves to every player.
         steps: the time limit.
+        rules: which game.
     """
-    game, rng = Cave(), np.random.default_rng(seed)
-    state = game.reset(np, np.zeros((caves, 0), np.float32))
-    scores = np.zeros(caves, np.float32)
+    rng = np.random.default_rng(seed)
+    state = rules.reset(np, np.zeros((caves, 0), np.float32))
+    scores, flying = np.zeros(caves, np.float32), np.ones(caves, bool)
     for _ in range(steps):
-        action = player(state)
-        state, reward, terminated = game.step(np, state, action, rng.random((caves, 1), dtype=np.float32))
-        scores += reward
-        if terminated.all():
+        draws = rng.random((caves, rules.step_draws), dtype=np.float32)
+        state, _, terminated = rules.step(np, state, player(state), draws)
+        scores += flying if rules.crash_counts else ~terminated
+        flying = ~terminated
+        if not flying.any():
             break
     return Flights(scores, state.ending)
 
@@ -65,6 +73,7 @@ def fly(player: Player, caves: int, seed: int, steps: int = TIME_LIMIT) -> Fligh
 class FlightsConfig:
     """What a command that flies is told."""
 
+    game: str = option("cave", "which game", choices=tuple(GAMES))
     caves: int = option(100, "how many", low=1, high=100_000)
     seed: int = option(0, "every random number of the caves comes from it", low=0, high=LARGEST)
 

@@ -70,6 +70,7 @@ class Cave:
     flown. `cave_game/planner.py` flies through all of them.
     """  # noqa: E501
 
+    crash_counts = False  # the score is the number of steps survived
     num_actions = 2
     observation_shape = (ROWS // SHRINK, COLUMNS // SHRINK, FRAMES)
     reset_draws = 0

@@ -1,4 +1,4 @@
-"""The Q-network of CAVE, as a plain Keras model."""
+"""The Q-networks of CAVE, as plain Keras models."""
 
 import keras
 
@@ -38,4 +38,44 @@ def three_convolutions(
     layers += [keras.layers.Dense(units, activation=activation, **options()) for units in hidden]
     bias = keras.initializers.Constant(first_value)
     layers.append(keras.layers.Dense(outputs, bias_initializer=bias, **options()))
+    return keras.Sequential(layers, name="q_network")
+
+
+def recurrent(
+    observation_shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...], seed: int, first_value: float = 0.0
+) -> keras.Model:
+    """Screens one after the other: T3's convolutions over each, then an LSTM (DRQN: Hausknecht and Stone 2015).
+
+    The LSTM reads the screens of one observation, oldest first, and begins anew with each, as the author's does.
+
+    Args:
+        observation_shape: of `cave_game.game2017.Cave2017`: (screens, rows, columns), or (rows, columns, screens).
+        outputs: how many values come out, linear.
+        hidden: units of the LSTM, then of dense layers after it.
+        seed, first_value: as of `three_convolutions`.
+
+    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, outputs].
+    """
+    seeds = iter(range(seed, seed + len(FILTERS) + len(hidden) + 2))
+
+    def initial():
+        return keras.initializers.GlorotUniform(next(seeds))
+
+    layers, (first, *_, last) = [keras.Input(observation_shape)], observation_shape
+    if first > last:
+        layers.append(keras.layers.Permute((3, 1, 2)))
+        observation_shape = (last, *observation_shape[:-1])
+    layers.append(keras.layers.Reshape((*observation_shape, 1)))
+    for filters, side, stride in FILTERS:
+        convolution = keras.layers.Conv2D(
+            filters, side, stride, padding="same", activation="relu", kernel_initializer=initial()
+        )
+        layers.append(keras.layers.TimeDistributed(convolution))
+    layers.append(keras.layers.Reshape((observation_shape[0], -1)))
+    units, *dense = hidden
+    orthogonal = keras.initializers.Orthogonal(seed=next(seeds))
+    layers.append(keras.layers.LSTM(units, kernel_initializer=initial(), recurrent_initializer=orthogonal, unroll=True))
+    layers += [keras.layers.Dense(units, activation="relu", kernel_initializer=initial()) for units in dense]
+    bias = keras.initializers.Constant(first_value)
+    layers.append(keras.layers.Dense(outputs, kernel_initializer=initial(), bias_initializer=bias))
     return keras.Sequential(layers, name="q_network")

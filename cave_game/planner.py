@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cave_game.flights import fly, parse_flights
+from cave_game.flights import GAMES, TIME_LIMITS, fly, parse_flights
 from cave_game.game import (
     BLOCK_HEIGHT,
     CRAFT,
@@ -19,11 +19,13 @@ from cave_game.game import (
     HELD,
     QUARTERS,
     RELEASED,
-    TIME_LIMIT,
     TOP_SPEED,
     State,
 )
 from shared.commands.parser import command
+from shared.late import late
+
+planner2017 = late("cave_game.planner2017")  # it imports this module
 
 SPEEDS = range(-TOP_SPEED, TOP_SPEED + 1)  # quarter cells per step
 LOOK_EVERY = 12  # steps flown before the planner looks again: 26 columns of its plan are then still ahead
@@ -95,14 +97,30 @@ def ways_through(ceiling: Sequence[int], floor: Sequence[int], block: Sequence[i
     Returns for each step, 0..n - 2, a dict from speed to a set of heights: those at which a craft that arrives with
     this speed touches nothing now and can go on to the end.
     """
-    steps, onwards = [], dict.fromkeys(SPEEDS, -1)  # beyond the last column every height will do
-    for left in reversed(range(len(ceiling) - CRAFT + 1)):
-        under = slice(left, left + CRAFT)
-        free = free_heights(ceiling[under], floor[under], block[under])
+    pairs = [slice(left, left + CRAFT) for left in range(len(ceiling) - CRAFT + 1)]
+    free = [free_heights(ceiling[under], floor[under], block[under]) for under in pairs]
+    return ways_on(free, NEXT_SPEEDS)
+
+
+def ways_on(
+    free: Sequence[int], next_speeds: Sequence[tuple[int, int, int]], rises: Sequence[int] = ()
+) -> list[dict[int, int]]:
+    """From where one can fly on through some steps, worked out from the last one backwards.
+
+    Args:
+        free: for each step the set of heights at which a craft touches nothing.
+        next_speeds: each speed, with what it becomes if the button is released, and if it is held.
+        rises: by how much the height that bit 0 stands for rises after each step but the last; default: it does not.
+
+    Returns for each step a dict from speed to the set of heights from which there is a way on to the end.
+    """
+    steps, onwards = [], {speed: -1 for speed, *_ in next_speeds}  # beyond the last step every height will do
+    for step in reversed(range(len(free))):
+        rise = rises[step] if step < len(rises) else 0
         before = {}  # speed -> heights from which a step at this speed leads to a way on
-        for speed in SPEEDS:
-            before[speed] = onwards[speed] >> speed if speed >= 0 else onwards[speed] << -speed
-        onwards = {speed: free & (before[down] | before[up]) for speed, down, up in NEXT_SPEEDS}
+        for speed, heights in onwards.items():
+            before[speed] = heights >> speed + rise if speed + rise >= 0 else heights << -speed - rise
+        onwards = {speed: free[step] & (before[down] | before[up]) for speed, down, up in next_speeds}
         steps.append(onwards)
     return steps[::-1]
 
@@ -124,13 +142,15 @@ def main(argv: list[str]) -> int:
     """Fly many caves and say how many were flown to the end; returns the exit status, 1 if one was not."""
     arguments = parse_flights(argv, "cave_game.planner", "Fly many caves: every one of them can be flown.", 1000)
     began = time.monotonic()
-    flights = fly(Planner(), arguments.caves, arguments.seed)
-    flown = int(np.sum(flights.scores == TIME_LIMIT))
+    caves, seed, limit = arguments.caves, arguments.seed, TIME_LIMITS[arguments.game]
+    planner = Planner() if arguments.game == "cave" else planner2017.Planner2017(caves, seed, limit)
+    flights = fly(planner, caves, seed, limit, GAMES[arguments.game])
+    flown = int(np.sum(flights.scores == limit))
     print(
-        f"{flown} of {arguments.caves} caves flown for {TIME_LIMIT} steps in {time.monotonic() - began:.0f} s; "
+        f"{flown} of {caves} caves flown for {limit} steps in {time.monotonic() - began:.0f} s; "
         f"fewest steps survived: {flights.scores.min():.0f}"
     )
-    return 0 if flown == arguments.caves else 1
+    return 0 if flown == caves else 1
 
 
 if __name__ == "__main__":

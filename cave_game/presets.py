@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from cave_game import game2017
 from cave_game.game import TIME_LIMIT
-from shared.dqn.settings import Settings
+from shared.dqn.settings import LEARNING, PLAYING, QUIRKS, Settings
 from shared.options import option
 
 
@@ -14,6 +15,34 @@ class CaveSettings(Settings):
     time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
     first_value: float = option(0.0, "value that an untrained network gives to every action: the bias of its output")
     activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cave2017Settings(CaveSettings):
+    """Settings of CAVE by its author's rules."""
+
+    observation: str = option(
+        "published",
+        "what is seen: 5 screens as published, or 4 halved ones (24 x 24), exact to fractions of a cell",
+        choices=tuple(game2017.AGES),
+        group=PLAYING,
+    )
+    reward: str = option(
+        "crash",
+        "-1 for the crash, as published, or 1 for every step survived",
+        choices=("crash", "survival"),
+        group=PLAYING,
+    )
+    network: str = option(
+        "stacked",
+        "what is trained: three convolutions over all screens together, or over each, and an LSTM over the screens",
+        choices=("stacked", "recurrent"),
+        group=LEARNING,
+    )
+    hold: int = option(1, "steps from one decision to the next, where an agent is scored or shown", low=1)
+    quirks: bool = option(
+        True, "draw what is partly above the screen as the author's program does: not, or at the bottom", group=QUIRKS
+    )
 
 
 # T3 says that CAVE took the network of its 16x16 catch-ball. The settings are taken from there too, quirks and all.
@@ -67,3 +96,34 @@ CAVE_TUNED = CaveSettings(
     target_sync=32_000,
     double=True,
 )
+
+# The author's settings. Two things are left out: his agent decides at every third step only, and remembers every fourth
+# step and the crashes, where this one decides at and remembers each.
+CAVE2017_TUTORIAL = Cave2017Settings(
+    episodes=200,
+    time_limit=game2017.TIME_LIMIT + 1,  # the author counts past his limit
+    truncation="terminal",
+    hidden=(128,),
+    optimizer="rmsprop",
+    learning_rate=0.00015,
+    loss="clipped-huber",
+    discount=0.9,
+    epsilon=1.0,
+    epsilon_end=0.1,
+    epsilon_by="growing-steps",
+    epsilon_decay=120_000,  # 10,000 updates, one in 12 steps
+    replay_capacity=10_000,
+    replay_states=True,  # it sees the same, and takes 4 MB instead of 920
+    batch_size=32,
+    learning_starts=40_000,  # when the author's memory is full
+    train_every=12,  # every third of the steps that he remembers
+    final_update=True,
+    target_sync=0,  # his first target network is the online one, and in 200 flights it is never replaced
+)
+
+CAVE2017_TUNED = Cave2017Settings(
+    **dataclasses.asdict(CAVE_TUNED)
+    | {"time_limit": game2017.TIME_LIMIT, "observation": "halved", "reward": "survival"}
+)
+
+CAVE2017_RECURRENT = dataclasses.replace(CAVE2017_TUNED, network="recurrent")

@@ -124,11 +124,11 @@ def test_the_stage_shows_all_rows_but_those_that_are_always_rock():
 
 
 def test_verdicts():
-    verdict = stage.STAGE.verdict
+    verdict = stage.STAGES["cave"].verdict
     assert verdict(Episode(score=2000, length=2000)) == "through!"
     assert verdict(Episode(score=15, length=15)) == "through!"  # of an agent that was trained with --time-limit 15
     assert verdict(Episode(score=137, length=138)) == "crashed after 137 steps"
-    assert stage.STAGE.tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
+    assert stage.STAGES["cave"].tally([Episode(137, 138), Episode(2000, 2000)]) == "steps survived: 137, 2000"
 
 
 def test_the_agent_that_comes_with_the_project(capsys):

@@ -9,7 +9,6 @@ from gymnasium.utils.env_checker import check_env
 from keras import ops
 
 import cave_game  # noqa: F401  registers the environment
-from cave_game.envs import cells
 from cave_game.game import (
     BLOCK,
     BLOCK_EVERY,
@@ -269,7 +268,7 @@ def test_pictures_show_the_crash():
     while not terminated:
         *_, terminated, _, _ = env.step(RELEASED)
     state = env.unwrapped.state
-    kinds = cells(GAME, state)
+    kinds = env.unwrapped.cells(state)
     top = int(state.rows[0, -1])
     np.testing.assert_array_equal(np.argwhere(kinds == 3), [(top + r, 8 + c) for r in (0, 1) for c in (0, 1)])
     assert (kinds == 2).sum() == 0

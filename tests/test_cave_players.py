@@ -67,7 +67,7 @@ def test_ways_through_are_those_that_a_search_over_all_flights_finds():
 
 
 def test_planner_survives_a_sample_of_caves():
-    flights = fly(Planner(), 12, seed=1)
+    flights = fly(Planner(), 12, 1, 2000, GAME)
     np.testing.assert_array_equal(flights.scores, np.full(12, 2000))
     np.testing.assert_array_equal(flights.endings, np.full(12, FLYING))
 
@@ -94,7 +94,7 @@ def test_planner_starts_anew_with_a_new_cave():
 
 def test_random_player_obeys_its_seed():
     def flown(seed):
-        return fly(RandomPlayer(seed), 200, seed=3)
+        return fly(RandomPlayer(seed), 200, 3, 2000, GAME)
 
     first, second, other = flown(1), flown(1), flown(2)
     np.testing.assert_array_equal(first.scores, second.scores)
@@ -104,7 +104,7 @@ def test_random_player_obeys_its_seed():
 
 
 def test_middle_player_keeps_off_the_walls_and_dies_of_a_block():
-    flights = fly(middle_player, 200, seed=3)
+    flights = fly(middle_player, 200, 3, 2000, GAME)
     np.testing.assert_array_equal(flights.endings, np.full(200, BLOCK))
     assert 60 < flights.scores.mean() < 80  # 69 over 1000 caves
 
@@ -113,10 +113,10 @@ def test_score_counts_the_steps_survived_and_stops_at_the_limit():
     def held(state):
         return np.full(len(state.height), HELD, np.int32)
 
-    flights = fly(held, 3, seed=0)
+    flights = fly(held, 3, 0, 2000, GAME)
     np.testing.assert_array_equal(flights.scores, [12, 12, 12])  # the 13th step ends it
     np.testing.assert_array_equal(flights.endings, [CEILING] * 3)
-    flights = fly(held, 2, seed=0, steps=5)
+    flights = fly(held, 2, 0, 5, GAME)
     np.testing.assert_array_equal(flights.scores, [5, 5])
     np.testing.assert_array_equal(flights.endings, [FLYING] * 2)
 
@@ -137,7 +137,7 @@ def test_network_player_takes_the_action_of_highest_value():
     ceiling = state.ceiling.copy()
     ceiling[0] += 3
     ceiling[1] -= 3
-    action = network_player(model)(state._replace(ceiling=ceiling))
+    action = network_player(model, GAME)(state._replace(ceiling=ceiling))
     np.testing.assert_array_equal(action, [HELD, RELEASED])
     assert action.dtype == np.int32
 
@@ -165,4 +165,6 @@ def test_players_command_compares_them_all(capsys):
     assert players.main(["--caves", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["random", "middle", "planner"]
-    assert lines[2].startswith("planner  2000.0 ± 0.0 steps survived on average in 2 caves, 2 flown to the time limit;")
+    assert lines[2].startswith(
+        "planner               2000.0 ± 0.0 steps survived on average in 2 caves, 2 flown to the time limit;"
+    )

@@ -21,7 +21,7 @@ from shared.commands.play import PlaySettings
 
 ROOT = Path(__file__).parent.parent
 REGISTERED = {"catch_dqn/Catch-v0": None, "catch_dqn/CatchBall8-v0": 500, "catch_dqn/CatchBall16-v0": 500}
-REGISTERED["cave_game/Cave-v0"] = 2000
+REGISTERED |= {"cave_game/Cave-v0": 2000, "cave_game/Cave2017-v0": 10_000}
 IDS = pytest.mark.parametrize("env_id", REGISTERED)
 
 
@@ -111,7 +111,7 @@ def test_games_side_by_side_are_those_that_one_environment_each_plays(env_id, op
     ends = 0
     for seed in (3, None, [9, 8, 7, None, 5]):
         same(ours.reset(seed=seed), theirs.reset(seed=seed))
-        for _ in range(60):
+        for _ in range(80):
             actions = rng.integers(ours.single_action_space.n, size=games)
             outcome = ours.step(actions)
             same(outcome, theirs.step(actions))

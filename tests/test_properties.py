@@ -20,6 +20,7 @@ from catch_dqn.ball_game import CatchBall
 from catch_dqn.experiment import SUITE as CATCH
 from catch_dqn.game import Catch
 from cave_game.game import Cave
+from cave_game.game2017 import Cave2017
 from shared.commands.train import requested
 from shared.dqn import replay
 from shared.dqn.clock import START
@@ -42,6 +43,7 @@ RULES = {  # the game, the rewards that its docstring names, and an environment:
     "ball8": (CatchBall(8, "all"), {-1, 0, 1}, "catch_dqn/CatchBall8-v0"),
     "ball16": (CatchBall(16), {-1, 0, 1}, "catch_dqn/CatchBall16-v0"),
     "cave": (Cave(), {0, 1}, "cave_game/Cave-v0"),
+    "cave2017": (Cave2017(), {-1, 0}, "cave_game/Cave2017-v0"),
     "cartpole": (CartPole(), {1}, "CartPole-v1"),
 }
 

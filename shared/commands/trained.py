@@ -1,12 +1,13 @@
 """Finding a trained agent and loading it: for `play` and `evaluate` of every experiment."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared import files
 from shared.commands import affordable
-from shared.commands.parser import Parser, command_line, path_name
+from shared.commands.parser import Parser, command_line, path_name, whole_number
 from shared.errors import UserError
 from shared.late import late
 from shared.runs.experiment import Experiment
@@ -54,6 +55,14 @@ def add_weights_arguments(parser: Parser, suite: Suite) -> None:
         metavar="FILE",
         help="an .h5 or .keras file (default: the latest finished run, else the agent that comes with the project)",
     )
+    holding = [experiment.name for experiment in suite.experiments.values() if experiment.holds]
+    if holding:
+        parser.add_argument(
+            "--hold",
+            type=whole_number,
+            metavar="INT",
+            help=f"steps from one decision to the next, for {suite.flag} {', '.join(holding)} (default: 1)",
+        )
 
 
 def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
@@ -62,8 +71,17 @@ def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
     Where a `config.json` lies beside the weights, as in a run's folder, it says which network they are for; otherwise
     it is the one of the game's first preset.
     """
-    if arguments.model is not None:
-        return _load_with_model(arguments, suite)
+    trained = _load(arguments, suite) if arguments.model is None else _load_with_model(arguments, suite)
+    hold = getattr(arguments, "hold", None)
+    if hold is None:
+        return trained
+    if not trained.experiment.holds:
+        raise UserError(f"--hold {hold}: an agent of {trained.experiment.name} decides at every step; leave it out")
+    return trained._replace(settings=dataclasses.replace(trained.settings, hold=hold))
+
+
+def _load(arguments, suite):
+    """An agent whose network its settings describe."""
     named = arguments.experiment
     weights = arguments.weights or _default_weights(suite, named)
     config = _config_beside(weights)
@@ -82,8 +100,8 @@ def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
 def _load_with_model(arguments, suite):
     """An agent whose network a file describes."""
     experiment = suite.find(arguments.experiment)
-    settings = experiment.first_settings
     model = legacy.open_model(arguments.model, arguments.weights)
+    settings = experiment.settings_for(tuple(model.input_shape[1:]) if len(model.inputs) == 1 else ())
     spaces = experiment.spaces(settings)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UserError(

@@ -80,6 +80,7 @@ class Stage:
     human_fps: float = 10.0  # and when a person does
     half_blocks: bool = False  # as of `Screen`
     counter: str = ""  # what the score so far is called, if a person should see it while a game goes on
+    counts: str = "score"  # what that is, of a `Moment`: the sum of rewards, or the length
     every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
 
 
@@ -147,7 +148,7 @@ def play_episodes(
     """
     played: list[Episode] = []
     for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
-        so_far = f"{stage.counter} {moment.score:g}" if stage.counter else ""
+        so_far = f"{stage.counter} {getattr(moment, stage.counts):g}" if stage.counter else ""
         line = stage.verdict(played[-1]) if moment.over else so_far
         visible = screen.show(*stage.view(env), caption=[f"game {moment.game} of {episodes}", line, *help_line])
         # The end stands for whole frames, so that the screen keeps listening to keys.

@@ -12,6 +12,7 @@ from shared.arrays import Array
 from shared.nn.copies import copy_weights
 
 
+@keras.saving.register_keras_serializable("shared")  # copies of a `TimeDistributed` look for it by name
 class MatmulConv2D(keras.layers.Conv2D):
     """A `keras.layers.Conv2D` that computes the same outputs from the same weights by one matrix product.
 
@@ -41,13 +42,14 @@ class MatmulConv2D(keras.layers.Conv2D):
 def with_matmul_convolutions(model: keras.Model) -> keras.Model:
     """`model` itself if it holds no `Conv2D`, else a clone of it whose `Conv2D` layers are `MatmulConv2D`.
 
-    The clone has its own weights: equal values, in the same order, of the same shapes and names. Convolutions with
-    groups, with dilation or with channels first stay as they are: right, and slow under XLA.
+    So are those inside a `TimeDistributed`. The clone has its own weights: equal values, in the same order, of the same
+    shapes and names. Convolutions with groups, with dilation or with channels first stay as they are: right, and slow
+    under XLA.
 
     Args:
         model: a Sequential or Functional Keras model, built.
     """
-    if not any(can_be_matmul(layer) for layer in _layers(model)):
+    if not any(can_be_matmul(_inner(layer)) for layer in _layers(model)):
         return model
     clone = keras.models.clone_model(model, clone_function=_clone_layer, recursive=True)
     copy_weights(model, clone)
@@ -65,8 +67,15 @@ def can_be_matmul(layer: keras.layers.Layer) -> bool:
 
 
 def _clone_layer(layer):
+    if type(layer) is keras.layers.TimeDistributed and can_be_matmul(layer.layer):
+        return keras.layers.TimeDistributed(_clone_layer(layer.layer), name=layer.name)
     new_class = MatmulConv2D if can_be_matmul(layer) else type(layer)
     return new_class.from_config(layer.get_config())
+
+
+def _inner(layer):
+    """What a `TimeDistributed` does at each step; any other layer itself."""
+    return layer.layer if type(layer) is keras.layers.TimeDistributed else layer
 
 
 def _layers(model):

@@ -9,6 +9,8 @@ from keras import ops
 
 from shared.games.contract import Game, State
 from shared.nn.backend import compiled, once_for_each_model, program, uniform
+from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.copies import copy_weights
 
 
 def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
@@ -40,6 +42,29 @@ def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.nd
 def _values(model, count):
     """The values of all actions, for `count` observations."""
     return program(lambda observation: model(observation), (count, *model.input_shape[1:]))
+
+
+def greedy_by_state(model: keras.Model, game: Game) -> Callable[[State], np.ndarray]:
+    """The action of highest value for each of N games, from their states: `choose(state) -> actions [N]`.
+
+    What is observed is computed by the same compiled program as the values, and the model's convolutions in it are
+    matrix products.
+    """
+    network, best = _best_by_state(model, game)
+    if network.variables[0] is not model.variables[0]:
+        copy_weights(model, network)
+
+    def choose(state):
+        return ops.convert_to_numpy(best(type(state)(*map(ops.convert_to_tensor, state))))
+
+    return choose
+
+
+@once_for_each_model
+def _best_by_state(model, game):
+    """A network that computes what `model` does, and the program that asks it: state -> actions [N]."""
+    network = with_matmul_convolutions(model)
+    return network, compiled(lambda state: ops.argmax(network(game.observe(ops, state)), axis=-1))
 
 
 def play_greedy(

@@ -36,6 +36,7 @@ class Figure(NamedTuple):
     name: str
     of: Callable[[np.ndarray], Any]  # float array [n] -> float
     format: str
+    counts: str = "score"  # what an episode's score is, of its `shared.rollouts.trace.Trace`: its return, or its length
 
 
 MEAN_SCORE = Figure("score", np.mean, "{:.1f}")
@@ -88,6 +89,7 @@ class Experiment:
     panels: ClassVar[tuple[Any, ...] | None] = None
     figure: ClassVar[Figure] = MEAN_SCORE  # what a person watches while it trains
     draws_actions: ClassVar[bool] = False  # whether its networks put out chances, from which actions can be drawn
+    holds: ClassVar[bool] = False  # whether its settings say for how many steps an agent holds an action (`hold`)
     # Of one step, up or down: values far beyond what it can add up to are a sign of divergence.
     largest_reward: ClassVar[float] = 1.0
 
@@ -115,6 +117,10 @@ class Experiment:
         """What its networks take and give (`Spaces`)."""
         game = self.game(settings)
         return Spaces(tuple(game.observation_shape), game.num_actions)
+
+    def settings_for(self, input_shape: tuple[int, ...]) -> Any:
+        """The settings under which a network sees what it was made for: those of the first preset, if it fits."""
+        return self.first_settings
 
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The game as a Gymnasium environment; `options`, such as `max_episode_steps`, go to `gymnasium.make`."""

@@ -123,7 +123,7 @@ def train(
             ended = trace.episodes(int(before.steps), int(state.steps) - int(before.steps))
             run.add_episodes(len(scores) + 1, *ended)
             for then, piece in _pieces(before, state, trace, trainer.goal):
-                scores = np.concatenate([scores, piece.score[piece.ended].astype(np.float32)])
+                scores = np.concatenate([scores, getattr(piece, figure.counts)[piece.ended].astype(np.float32)])
                 learned = piece.loss[piece.loss != 0]
                 loss = float(learned.mean()) if len(learned) else 0.0
                 others = trainer.figures(then, piece)
