@@ -28,7 +28,7 @@ class ScreenEnv(GameEnv):
         """The full screens: `screen` float32 [N, 48, 48]."""
         return {"screen": self.game.screen(np, state)}
 
-    def cells(self, state: State | game2017.State) -> np.ndarray:
+    def cells(self, state: Any) -> np.ndarray:
         """The kind of each cell of one game's screen, an index of `COLOURS` and `GLYPHS`: int [48, 48]."""
         raise NotImplementedError
 
@@ -54,7 +54,7 @@ class CaveEnv(ScreenEnv):
     def __init__(self, render_mode: str | None = None) -> None:
         super().__init__(Cave(), render_mode)
 
-    def cells(self, state: State) -> np.ndarray:
+    def cells(self, state: Any) -> np.ndarray:
         """Rock, which blocks are made of, and the craft."""
         kinds = np.where(self.game.screen(np, state)[0] == ROCK, ROCK_KIND, FREE_KIND)
         row = int(state.rows[0, -1])
@@ -78,7 +78,7 @@ class Cave2017Env(ScreenEnv):
     ) -> None:
         super().__init__(Cave2017(observation, quirks, reward), render_mode)
 
-    def cells(self, state: game2017.State) -> np.ndarray:
+    def cells(self, state: Any) -> np.ndarray:
         """What the game draws, and the craft over all of it."""
         screen = self.game.screen(np, state)[0]
         kinds = np.full(screen.shape, FREE_KIND)

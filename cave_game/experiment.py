@@ -24,12 +24,12 @@ class CaveExperiment(Experiment):
         """The rules."""
         return Cave()
 
-    def env(self, settings: CaveSettings, **options: Any) -> gymnasium.Env:
+    def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
         return gymnasium.make("cave_game/Cave-v0", **options)
 
-    def network(self, settings: CaveSettings, outputs: int) -> Any:
+    def network(self, settings: Any, outputs: int) -> Any:
         """T3's network of three convolutions."""
         return networks.three_convolutions(
             self.spaces(settings).observation_shape,
@@ -74,13 +74,13 @@ class Cave2017Experiment(CaveExperiment):
         """The rules."""
         return Cave2017(settings.observation, settings.quirks, settings.reward)
 
-    def env(self, settings: Cave2017Settings, **options: Any) -> gymnasium.Env:
+    def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
         env = gymnasium.make("cave_game/Cave2017-v0", **dataclasses.asdict(self.game(settings)), **options)
         return envs.Holding(env, settings.hold) if settings.hold > 1 else env
 
-    def network(self, settings: Cave2017Settings, outputs: int) -> Any:
+    def network(self, settings: Any, outputs: int) -> Any:
         """T3's network of three convolutions, or one with an LSTM."""
         if settings.network == "stacked":
             return super().network(settings, outputs)

@@ -19,7 +19,7 @@ from shared.rollouts.intervals import mean_and_ci95, plus_minus
 AnyState = game.State | game2017.State
 Player = Callable[[Any], np.ndarray]  # of one of these states
 ENDINGS = {"flown": FLYING, "ceiling": CEILING, "floor": FLOOR, "block": BLOCK}
-GAMES = {"cave": Cave(), "cave2017": Cave2017()}
+GAMES: dict[str, Cave | Cave2017] = {"cave": Cave(), "cave2017": Cave2017()}
 TIME_LIMITS = {"cave": game.TIME_LIMIT, "cave2017": game2017.TIME_LIMIT}
 
 
@@ -57,7 +57,7 @@ def fly(player: Player, caves: int, seed: int, steps: int, rules: Cave | Cave201
         rules: which game.
     """
     rng = np.random.default_rng(seed)
-    state = rules.reset(np, np.zeros((caves, 0), np.float32))
+    state: Any = rules.reset(np, np.zeros((caves, 0), np.float32))
     scores, flying = np.zeros(caves, np.float32), np.ones(caves, bool)
     for _ in range(steps):
         draws = rng.random((caves, rules.step_draws), dtype=np.float32)

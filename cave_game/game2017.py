@@ -252,8 +252,8 @@ class Cave2017:
         elsewhere = xp.zeros_like(ceiling[:, :, TAIL + 1 :]) + NO_BLOCK
         path = xp.concatenate([path - now + MIDDLE, xp.zeros_like(now) + MIDDLE, elsewhere], axis=2)  # [N, F, 48]
         edges = (floor, block, block + BLOCK_HEIGHT * CELL, path - CELL // 2, path + CELL // 2)
-        ceiling, *edges = (edge[:, :, None] for edge in (ceiling, *(self._drawn(xp, edge) for edge in edges)))
-        floor, upper, lower, first, last = edges
+        floor, upper, lower, first, last = (self._drawn(xp, edge)[:, :, None] for edge in edges)
+        ceiling = ceiling[:, :, None]
 
         # An edge is drawn at row int(height): row r lies above it if CELL * (r + 1) is not beyond the edge's height.
         row = CELL * xp.arange(1, ROWS + 1, dtype="int32")[None, None, :, None]  # [1, 1, 48, 1]

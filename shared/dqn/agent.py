@@ -5,6 +5,7 @@ faster; a test holds the two together, transition by transition and weight by we
 """
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import keras
@@ -78,7 +79,7 @@ class Agent:
         self._descend = program(
             self._gradient_step, (batch_size, *shape), (batch_size, self.num_actions), (batch_size,)
         )
-        self._second = None  # the target network and its program, once there is one
+        self._second: Any = None  # the target network and its program, once there is one
         self.target_network = target_network
         if target_network == "copied":
             self._make_target()
