@@ -170,7 +170,12 @@ def test_a_training_begins_with_the_weights_that_there_are(tmp_path):
 @pytest.mark.parametrize(
     ("words", "settings", "complaint"),
     [
-        (("chess",), {}, "chess: no package of experiments (No module named 'chess'); give one such as catch_dqn"),
+        (
+            ("chess",),
+            {},
+            "chess: no package of experiments (No module named 'chess'); give one such as catch_dqn, or the path of a "
+            "file such as ring.py",
+        ),
         (("catch_dqn", "ball9"), {}, "ball9: no experiment of catch_dqn; there are catch, ball8, ball16"),
         (("cartpole_dqn", "neural", "tuned"), {}, "tuned: neural has only tutorial; give one of these"),
         (("lunar_pg", "lunar"), {"engine": "readable"}, "readable: lunar has only compiled; give one of these"),
