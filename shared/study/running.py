@@ -82,13 +82,13 @@ def _word(value):
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
-def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., None] = report.write) -> Results:
+def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., Any] = report.write) -> Results:
     """Make the runs that are not finished, and leave the report in the folder of the study.
 
     Args:
         wanted: what to do.
         pool: who does it.
-        leave: (folder, rows, curves) -> None, writes the report once all runs are made.
+        leave: (folder, rows, curves); writes the report once all runs are made.
 
     Returns the `Results`.
 
