@@ -48,7 +48,7 @@ FIGURE = re.compile(
 )
 STATISTIC = re.compile(r"\b(means?|medians?|interquartile|worst|best|lowest|highest|seeds?|single|one run|all)\b", re.I)
 COMMAND = re.compile(r"python -m ([\w.]+)([^`#|)]*)")
-ELSEWHERE = re.compile("there is no such file|doesn't exist")  # `ring.py`, `--env ID`: a reader's own
+ELSEWHERE = re.compile("no such file|doesn't exist")  # `ring.py`, `--env ID`: a reader's own
 MARK = re.compile(r"<!-- (published|rules) -->")
 
 

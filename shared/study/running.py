@@ -88,7 +88,7 @@ def carry_out(wanted: Plan, pool: Pool, leave: Callable[..., Any] = report.write
     Args:
         wanted: what to do.
         pool: who does it.
-        leave: (folder, rows, curves) writes the report once all runs are made.
+        leave: (folder, rows, curves); writes the report once all runs are made.
 
     Returns the `Results`.
 
