@@ -111,7 +111,7 @@ def test_games_side_by_side_are_those_that_one_environment_each_plays(env_id, op
     ends = 0
     for seed in (3, None, [9, 8, 7, None, 5]):
         same(ours.reset(seed=seed), theirs.reset(seed=seed))
-        for _ in range(80):
+        for _ in range(100):
             actions = rng.integers(ours.single_action_space.n, size=games)
             outcome = ours.step(actions)
             same(outcome, theirs.step(actions))

@@ -51,8 +51,7 @@ def greedy_by_state(model: keras.Model, game: Game) -> Callable[[State], np.ndar
     matrix products.
     """
     network, best = _best_by_state(model, game)
-    if network.variables[0] is not model.variables[0]:
-        copy_weights(model, network)
+    copy_weights(model, network)
 
     def choose(state):
         return ops.convert_to_numpy(best(type(state)(*map(ops.convert_to_tensor, state))))
