@@ -84,7 +84,7 @@ def copy_weights(source: keras.Model, target: keras.Model, tau: Array = 1.0) -> 
 
 
 def copy_average(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> None:
-    """Give a model the running means of the weights that an optimizer with `use_ema` has trained (Polyak and Juditsky 1992).
+    """Give a model the running means of its weights that an optimizer with `use_ema` keeps (Polyak and Juditsky 1992).
 
     Args:
         optimizer: built for a model of the same architecture; before its first update nothing is copied.
