@@ -5,6 +5,7 @@ NumPy's speed changes with its BLAS, its kernel for this processor and its threa
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ def about_numpy() -> str:
         from threadpoolctl import threadpool_info
     except ImportError:
         return f"{version}, with a BLAS that is known once threadpoolctl is installed"
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    inside = Path(np.__file__).parent.parent
+    # SciPy brings a second one.
+    numpys = [library for library in loaded if Path(library["filepath"]).is_relative_to(inside / "numpy.libs")]
     found = [
         f"{library['internal_api']} {library['version']}, kernel {library.get('architecture', 'unknown')}, "
         f"threads: {library['num_threads']}"
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
+        for library in numpys or loaded
     ]
     return ", ".join([version, *found])
 
