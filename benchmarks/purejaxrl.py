@@ -22,11 +22,11 @@ def about() -> str:
     return "PureJaxRL's dqn.py on " + ", ".join(f"{package} {metadata.version(package)}" for package in packages)
 
 
-def training(path: str, settings: Any) -> Timer:
+def training(path: str | None, settings: Any) -> Timer:
     """Seconds of a whole training on CartPole, compilation included.
 
     Args:
-        path: of `dqn.py`.
+        path: of `dqn.py`; None: nobody has said where it is, and it is not measured.
         settings: a `shared.dqn.settings.Settings`, whose numbers are taken over; the network is always 120-84 units.
     """
     config = {
@@ -45,7 +45,7 @@ def training(path: str, settings: Any) -> Timer:
         "TRAINING_INTERVAL": settings.train_every,
         "GAMMA": settings.discount,
     }
-    return Timer("PureJaxRL", "benchmarks.purejaxrl:training_timer", (str(Path(path).resolve()), config))
+    return Timer("PureJaxRL", "benchmarks.purejaxrl:training_timer", (str(Path(path or "dqn.py").resolve()), config))
 
 
 def training_timer(path: str, config: dict[str, Any]) -> Callable[[], float]:
