@@ -582,7 +582,7 @@ plt.ylabel("mean reward of 16 episodes")
 plt.show()
 
 # %% [markdown]
-# The dashed line is where T4's run ended. Five seeds end at 163 ± 65, so your curve may end
+# The dashed line is where T4's run ended. Ten seeds end at 137 ± 22, so your curve may end
 # well above or below it.
 #
 # Watch a landing of 500 steps at most. The actions are drawn by their probabilities, as in
