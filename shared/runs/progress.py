@@ -4,10 +4,19 @@ import html
 import sys
 import time
 from collections.abc import Mapping
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
+from shared.errors import printable
 from shared.late import late
 from shared.machine import in_notebook
 
@@ -25,7 +34,40 @@ class SteadyConsole(Console):
         return False
 
 
-class TrainingProgress:
+class Bars:
+    """Bars on a terminal, with lines that stay above them; elsewhere there is no bar. Use it as a context manager.
+
+    Args:
+        columns: of each bar, before its `figures` and the time that is left.
+    """
+
+    def __init__(self, *columns: ProgressColumn) -> None:
+        self._console = SteadyConsole(highlight=False)
+        self._bar: Progress | None = None
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._bar = Progress(
+                *columns,
+                TextColumn("{task.fields[figures]}", markup=False),
+                TimeRemainingColumn(compact=True),
+                console=self._console,
+                redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),  # warnings stand above the bars
+            )
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line that stays, above the bars."""
+        self._console.print(printable(line), soft_wrap=True, markup=False)
+
+
+class TrainingProgress(Bars):
     """Shows how far training is and the figures that a person watches. Use it as a context manager.
 
     Args:
@@ -36,31 +78,12 @@ class TrainingProgress:
 
     def __init__(self, total: int, unit: str, done: int = 0) -> None:
         self.total, self.unit = total, unit
-        self._console = SteadyConsole(highlight=False)
-        self._bar: Progress | None = None
+        super().__init__(TextColumn(unit), BarColumn(bar_width=None), MofNCompleteColumn())
         self._in_notebook = ipython.display(self._html(done, "compiling"), display_id=True) if in_notebook() else None
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._bar = Progress(
-                TextColumn(unit),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"),
-                TimeRemainingColumn(compact=True),
-                console=self._console,
-                redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),  # warnings stand above the bar
-            )
+        if self._bar:
             self._task = self._bar.add_task(unit, total=total, completed=done, figures="compiling")
         self._began, self._done_before = time.monotonic(), done
         self._printed = done * LINES // total
-
-    def __enter__(self):
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_):
-        if self._bar:
-            self._bar.stop()
 
     def update(self, done: int, figures: Mapping[str, str]) -> None:
         """Show that `done` episodes are over, and a dict of figures already turned into text."""
@@ -80,10 +103,6 @@ class TrainingProgress:
         count = f"{min(done, self.total)}/{self.total}"
         bar = f'<progress value="{done}" max="{self.total}" style="width: 40%"></progress>'
         return ipython.HTML(f"{bar} {self.unit} {count} &nbsp; {html.escape(text)}")
-
-    def say(self, line: str) -> None:
-        """Print a line that stays, above the bar."""
-        self._console.print(line, soft_wrap=True, markup=False)
 
 
 class Silence:

@@ -1,19 +1,18 @@
 """How far a study is: a bar for all runs and one for each that is going on; plain lines where there is no terminal."""
 
-import sys
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from shared.errors import say, warn
-from shared.runs.progress import SteadyConsole
+from shared.runs.progress import Bars
 from shared.study.job import Job
 from shared.study.pool import Event
 
 SHOWN = ("score", "loss")  # metrics that stand beside a run's bar
 
 
-class StudyProgress:
+class StudyProgress(Bars):
     """Shows the events of a pool. Use it as a context manager.
 
     Args:
@@ -22,29 +21,11 @@ class StudyProgress:
     """
 
     def __init__(self, total: int, done: int) -> None:
+        super().__init__(TextColumn("{task.description}", markup=False), BarColumn())
         self.total, self.done = total, done
-        self._console = SteadyConsole(highlight=False)
-        self._bar: Progress | None = None
         self._tasks: dict[Job, TaskID] = {}
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[figures]}", markup=False),
-                TimeRemainingColumn(compact=True),
-                console=self._console,
-                redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),  # warnings stand above the bars
-            )
+        if self._bar:
             self._all = self._bar.add_task("all runs", total=total, completed=done, figures=self._count())
-
-    def __enter__(self):
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_):
-        if self._bar:
-            self._bar.stop()
 
     def show(self, event: Event) -> None:
         """Show what became of a job."""
@@ -61,10 +42,6 @@ class StudyProgress:
             self._show_bar(self._bar, event, name)
         elif event.kind == "ended":
             say(f"{name}: finished, {self._count()}")
-
-    def say(self, line: str) -> None:
-        """Print a line that stays, above the bars."""
-        self._console.print(line, soft_wrap=True, markup=False)
 
     def _count(self):
         return f"{self.done} of {self.total} runs"
