@@ -362,7 +362,7 @@ def main(*words):
 
 class TestCommand:
     def test_without_optuna_it_says_how_to_get_it(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(command, "is_installed", lambda name: name != "optuna")
         with pytest.raises(UserError, match=r'^optuna: is not installed; run pip install "\.\[tune\]"$'):
             main("--out", str(tmp_path / "out"))
         assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ from shared.commands.parser import Parser, command, command_line, path_name, set
 from shared.errors import UserError, say, warn
 from shared.options import check_limits, option
 from shared.study import cluster, published
-from shared.study.plan import plan
+from shared.study.plan import add_experiment, asked, plan
 from shared.study.pool import LocalPool, Pool
 from shared.study.running import carry_out
 
@@ -37,11 +37,8 @@ def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
     if argv[:1] == ["published"]:
         return published.main(argv[1:])
-    end = argv.index("--") if "--" in argv else len(argv)
-    flags = argv[end + 1 :]
     parser = Parser("shared.study", ABOUT)
-    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="what is trained")
-    parser.add_argument("--env", metavar="ID", help="a Gymnasium environment instead, such as Acrobot-v1")
+    add_experiment(parser)
     parser.add_settings(StudySettings())
     parser.add_argument(
         "--set",
@@ -71,19 +68,13 @@ def main(argv: list[str]) -> int:
         "--shared-storage", action="store_true", help="of the cluster: --out is the same folder on all its machines"
     )
     parser.add_compile_cache()
-    arguments, unknown = parser.parse_known_args(argv[:end])
-    if unknown:
-        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
+    arguments, experiment, flags = asked(parser, argv)
     settings = settings_from(arguments, StudySettings)
     if arguments.shared_storage and arguments.cluster is None:
         raise UserError("--shared-storage: is about a cluster; give --cluster as well, or leave it out")
-    if (arguments.experiment is None) == (arguments.env is None):
-        raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
-    if arguments.env is not None:
-        flags = ["--env", arguments.env, *flags]
     fixed, grid = _named(arguments.set, "--set"), _named(arguments.grid, "--grid")
     varied = {name: _values(name, value) for name, value in grid.items()}
-    planned = plan(arguments.experiment or "shared.dqn", flags, settings.seeds, fixed, varied, arguments.out)
+    planned = plan(experiment, flags, settings.seeds, fixed, varied, arguments.out)
     if arguments.cluster is None:
         pool: Pool = LocalPool(settings.jobs)
     else:

@@ -1,5 +1,6 @@
 """What a study is going to do: every setting of the grid with every seed, each a `Job`."""
 
+import argparse
 import itertools
 import os
 import re
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shared import files
-from shared.commands.parser import command_line
+from shared.commands.parser import Parser, command_line
 from shared.commands.program import suite_of
 from shared.commands.train import refuse_another, requested
 from shared.dqn.settings import what_stays
@@ -39,6 +40,32 @@ class Plan(NamedTuple):
     settings: tuple[Setting, ...]
     jobs: tuple[Job, ...]  # setting by setting, in each of them by the seed
     suite: Suite
+
+
+def add_experiment(parser: Parser) -> None:
+    """Let a command name what it trains."""
+    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="what is trained")
+    parser.add_argument("--env", metavar="ID", help="a Gymnasium environment instead, such as Acrobot-v1")
+
+
+def asked(parser: Parser, argv: Sequence[str]) -> tuple[argparse.Namespace, str, list[str]]:
+    """What the arguments of a command that trains say, with what it trains before `--` and flags of `train` after it.
+
+    Returns the arguments, the experiment (as of `shared.commands.program.suite_of`) and the flags.
+
+    Raises:
+        UserError: if an argument is unknown, or nothing to be trained is named.
+    """
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    arguments, unknown = parser.parse_known_args(argv[:end])
+    if unknown:
+        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
+    if (arguments.experiment is None) == (arguments.env is None):
+        raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
+    flags = list(argv[end + 1 :])
+    if arguments.env is not None:
+        return arguments, "shared.dqn", ["--env", arguments.env, *flags]
+    return arguments, arguments.experiment, flags
 
 
 def plan(

@@ -1,7 +1,6 @@
 """Settings that suit a task, found by trying: `python -m shared.tune catch_dqn --trials 20 -- --preset tuned`."""
 
 import dataclasses
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -12,9 +11,9 @@ from shared.commands.program import suite_of
 from shared.commands.train import requested
 from shared.dqn.settings import what_stays
 from shared.errors import INTERRUPTED, UserError, say, warn
-from shared.late import late
+from shared.late import is_installed, late
 from shared.options import LARGEST, check_limits, option
-from shared.study.plan import folder_name, refuse_own
+from shared.study.plan import add_experiment, asked, folder_name, refuse_own
 from shared.study.pool import THREADS
 from shared.tune.space import dimensions
 
@@ -48,11 +47,8 @@ class TuneSettings:
 
 def main(argv: list[str]) -> int:
     """Run the command with a list of arguments; returns its exit status."""
-    end = argv.index("--") if "--" in argv else len(argv)
-    flags = argv[end + 1 :]
     parser = Parser("shared.tune", ABOUT)
-    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="what is trained")
-    parser.add_argument("--env", metavar="ID", help="a Gymnasium environment instead, such as Acrobot-v1")
+    add_experiment(parser)
     parser.add_settings(TuneSettings())
     parser.add_argument(
         "--vary",
@@ -72,22 +68,15 @@ def main(argv: list[str]) -> int:
         metavar="FILE",
         help="the SQLite database of the trials (default: tune.db in --out)",
     )
-    arguments, unknown = parser.parse_known_args(argv[:end])
-    if unknown:
-        raise UserError(f"{unknown[0]}: unknown argument; flags of train stand after -- (see --help)")
+    arguments, experiment, flags = asked(parser, argv)
     settings = settings_from(arguments, TuneSettings)
-    if (arguments.experiment is None) == (arguments.env is None):
-        raise UserError("name what is to be trained: a package such as catch_dqn, a file such as ring.py, or --env ID")
-    if arguments.env is not None:
-        flags = ["--env", arguments.env, *flags]
-    experiment = arguments.experiment or "shared.dqn"
     suite = suite_of(experiment)
     refuse_own(flags, "a tuning")
     first = requested(flags, suite)
     if told := what_stays(first.defaults.settings, first.choice.settings):
         warn(told)
     varied = dimensions(arguments.vary, first.choice, flags)
-    if importlib.util.find_spec("optuna") is None:
+    if not is_installed("optuna"):
         raise UserError('optuna: is not installed; run pip install ".[tune]"')
     for variable, one in THREADS.items():
         os.environ.setdefault(variable, one)  # before TensorFlow is imported
