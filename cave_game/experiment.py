@@ -44,6 +44,7 @@ class CaveExperiment(Experiment):
             settings.seed,
             settings.first_value,
             settings.activation,
+            settings.convolutions,
         )
 
     def stage(self) -> Any:
@@ -92,7 +93,9 @@ class Cave2017Experiment(CaveExperiment):
         if settings.network == "stacked":
             return super().network(settings, outputs)
         shape = self.spaces(settings).observation_shape
-        return networks.recurrent(shape, outputs, settings.hidden, settings.seed, settings.first_value)
+        return networks.recurrent(
+            shape, outputs, settings.hidden, settings.seed, settings.first_value, settings.convolutions
+        )
 
     def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
         """Those of the first preset, with the observation of that shape; axes of 1 do not count."""

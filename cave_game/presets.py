@@ -21,6 +21,9 @@ class CaveSettings(Settings):
         choices=STARTS,
         group=PLAYING,
     )
+    convolutions: str = option(
+        "published", "T3's convolutions, or three that each halve the screen", choices=("published", "strided")
+    )
     activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
 
 
