@@ -148,4 +148,6 @@ CAVE2017_TUNED = Cave2017Settings(
     }
 )
 
-CAVE2017_RECURRENT = dataclasses.replace(CAVE2017_TUNED, network="recurrent")
+CAVE2017_RECURRENT = dataclasses.replace(
+    CAVE2017_TUNED, network="recurrent", hidden=(128,), steps=1_000_000, learning_rate_decay=1_000_000
+)

@@ -21,7 +21,7 @@
 # **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
 # `t3_keras_tips.ipynb` in Jupyter: `jupyter lab notebooks/t3_keras_tips.ipynb`. For one without
 # outputs, to type into: `jupytext --to notebook --output mine.ipynb t3_keras_tips.py`. Run the
-# cells from top to bottom; type them, if you want to learn them. All of it takes about two
+# cells from top to bottom; type them, if you want to learn them. All of it takes about five
 # minutes.
 #
 # The pages for it: [catch-ball](../docs/catch_ball.md), [CAVE](../docs/cave.md) and
@@ -460,8 +460,8 @@ column[max(0, -2) : 4] = 0.5
 print(column)
 
 # %% [markdown]
-# So the block is not to be seen, and kills all the same. The game keeps that (`quirks=True`), as the
-# author's agents were trained with it. `quirks=False` draws what is there.
+# So the block is not to be seen, and kills all the same. The game keeps that (`quirks=True`), as
+# the author's agents were trained with it. `quirks=False` draws what is there.
 #
 # An agent that the author saved plays here from its own two files: `python -m
 # cave_game.evaluate --game cave2017 --model dqn_model.yaml --weights dqn_model_weights.hdf5`.
@@ -473,29 +473,28 @@ print(column)
 # takes them as the channels of one picture:
 
 # %%
-from cave_game.experiment import SUITE
-
-cave2017 = SUITE.find("cave2017")
-stacked = cave2017.model(cave2017.presets["tuned"])
-stacked.summary()
+lstm = {
+    "preset": "recurrent",
+    "steps": LSTM_STEPS,
+    "learning_rate_decay": LSTM_STEPS,
+    "weight_average": 0.0,
+}
+stacked = experiment("cave_game", "cave2017", network="stacked", **lstm)
+stacked.model.summary()
 
 # %% [markdown]
-# The second one looks at each screen alone, with the same convolutions (`TimeDistributed`). An LSTM
-# reads what comes of them, oldest first (Hausknecht and Stone 2015):
+# The second one looks at each screen alone, with the same convolutions (`TimeDistributed`). An
+# LSTM reads what comes of them, oldest first (Hausknecht and Stone 2015):
 
 # %%
-recurrent = cave2017.model(cave2017.presets["recurrent"])
-recurrent.summary()
+recurrent = experiment("cave_game", "cave2017", network="recurrent", **lstm)
+recurrent.model.summary()
 
 # %% [markdown]
 # Train both for a while, with the same settings.
 
 # %%
-lstm = {"steps": LSTM_STEPS, "learning_rate_decay": LSTM_STEPS, "weight_average": 0.0}
-histories = {
-    name: experiment("cave_game", "cave2017", preset=preset, **lstm).fit()
-    for name, preset in {"stacked": "tuned", "LSTM": "recurrent"}.items()
-}
+histories = {"stacked": stacked.fit(), "LSTM": recurrent.fit()}
 
 # %%
 for name, history in histories.items():
@@ -507,4 +506,4 @@ plt.show()
 
 # %% [markdown]
 # One run each, and a short one: it says little. Three seeds each are on the page
-# [CAVE](../docs/cave.md#does-an-lstm-help).
+# [CAVE](../docs/cave.md).
