@@ -12,7 +12,7 @@ from catch_dqn.game import Catch, State
 from catch_dqn.presets import CatchSettings
 from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
-from shared.runs.experiment import WIN_RATE, Experiment
+from shared.runs.experiment import WIN_RATE, BrowserRules, Experiment
 from shared.runs.suite import Suite
 
 networks, stage = late("catch_dqn.networks"), late("catch_dqn.stage")
@@ -34,6 +34,10 @@ class CatchExperiment(Experiment):
     def network(self, settings: CatchSettings, outputs: int) -> Any:
         """T1's network, dense layers over the 100 cells, or convolutions."""
         return networks.network("dense", Catch.observation_shape, outputs, settings)
+
+    def browser_rules(self, settings: CatchSettings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game.js", "Catch", {"starts": settings.starts})
 
     figure = WIN_RATE
 
@@ -82,6 +86,10 @@ class CatchBallExperiment(Experiment):
         """T3's network: dense layers for 8x8, convolutions before them for 16x16."""
         tutorial = "dense" if self.size == 8 else "convolutional"
         return networks.network(tutorial, self.game(settings).observation_shape, outputs, settings)
+
+    def browser_rules(self, settings: CatchSettings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("ball_game.js", "CatchBall", {"size": self.size, "starts": settings.starts})
 
     def stage(self) -> Any:
         """The screen, and the arrow keys."""

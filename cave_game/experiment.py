@@ -10,7 +10,7 @@ from cave_game.game import Cave
 from cave_game.game2017 import AGES, Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
-from shared.runs.experiment import Experiment, Figure
+from shared.runs.experiment import BrowserRules, Experiment, Figure
 from shared.runs.suite import Suite
 
 envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
@@ -39,6 +39,10 @@ class CaveExperiment(Experiment):
             settings.first_value,
             settings.activation,
         )
+
+    def browser_rules(self, settings: Any) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game.js", "Cave")
 
     def stage(self) -> Any:
         """The screen, and the space bar."""
@@ -73,6 +77,10 @@ class Cave2017Experiment(CaveExperiment):
     def game(self, settings: Cave2017Settings) -> Cave2017:
         """The rules."""
         return Cave2017(settings.observation, settings.quirks, settings.reward)
+
+    def browser_rules(self, settings: Cave2017Settings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game2017.js", "Cave2017", dataclasses.asdict(self.game(settings)))
 
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""

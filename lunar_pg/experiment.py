@@ -80,6 +80,12 @@ class PolicyExperiment(Experiment):
         choose = chooser.sample if sampled else chooser.greedy
         return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
 
+    def values(self, model: Any) -> Callable[[np.ndarray], np.ndarray]:
+        """The chance of each action; for a network whose outputs are values, as of a DQN, these."""
+        chooser = policies.NumpyPolicy(model)
+        ask = chooser.probabilities if chooser.has_probabilities else chooser.logits
+        return lambda observation: ask(np.asarray(observation, np.float32)[None])[0]
+
     def stage(self) -> Any:
         """LunarLander with the arrow keys; other tasks as any environment is shown."""
         return stage.STAGE if self.env_id.startswith("LunarLander") else None

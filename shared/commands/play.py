@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.commands import on_page
 from shared.commands.parser import Parser, path_name, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
@@ -61,9 +62,11 @@ def play(argv: list[str], suite: Suite) -> int:
             help="draw actions by their probability, as in training, instead of the likeliest one",
         )
     add_recording_arguments(parser)
+    on_page.add_page_arguments(parser)
     parser.add_compile_cache()
     arguments = parser.parse_args(argv)
     settings, paths = settings_from(arguments, PlaySettings), recordings(arguments)
+    listener = on_page.listener_for(arguments, settings.episodes != PlaySettings().episodes)
     options: dict[str, Any] = {"episodes": settings.episodes, "seed": settings.seed}
     if arguments.human:
         if arguments.window:
@@ -80,6 +83,9 @@ def play(argv: list[str], suite: Suite) -> int:
     trained = load_trained(arguments, suite)
     experiment = trained.experiment
     say(f"agent: {trained.weights}")
+    if listener is not None:
+        on_page.serve(trained, settings, getattr(arguments, "sampled", False), listener)
+        return 0
     stage, env = experiment.stage() or any_stage(), experiment.env(trained.settings, **settings.env_options)
     sampled = getattr(arguments, "sampled", False)
     fps = settings.fps or stage.fps

@@ -25,6 +25,15 @@ class Trained(NamedTuple):
     model: Any  # the Keras Q-network
     weights: Path  # the file it came from
 
+    @property
+    def about(self) -> str:
+        """Who plays, for a page."""
+        method = self.experiment.method
+        return (
+            f"{method[0].upper()}{method[1:]} of {self.model.count_params():,} weights plays. "
+            "Watch what it thinks of each action, play yourself, or play against it."
+        )
+
 
 def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
     """Add the flag that chooses an experiment, if there is a choice; parsed, it is `experiment`, None by default."""

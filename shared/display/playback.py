@@ -43,10 +43,11 @@ class Keyboard:
         actions: dict from key (`"KEY_LEFT"`, `"h"`, `" "`) to action.
         idle: the action when no such key was pressed.
         waits: every game stands still until its first such key.
+        keeps: the last action goes on until there is another; `idle` is the first one.
     """
 
-    def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False) -> None:
-        self.actions, self.idle, self.waits = actions, idle, waits
+    def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False, keeps: bool = False) -> None:
+        self.actions, self.idle, self.waits, self.keeps = actions, idle, waits, keeps
         self.keys: Sequence[str] = []  # pressed during the last frame; `play_episodes` sets both
         self.visible = True  # whether that frame could be seen
         self._begun = not waits
@@ -64,7 +65,10 @@ class Keyboard:
 
     def __call__(self, observation: np.ndarray) -> int:
         """The action for the keys pressed since the last frame; what to observe is on the screen."""
-        return next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
+        action = next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
+        if self.keeps:
+            self.idle = action
+        return action
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Stage:
     tally: Callable[[Sequence[Episode]], str]  # one line, at the end
     keyboard: Callable[[], Keyboard]  # makes the person's policy
     keys: str  # one line that says which keys those are
+    actions: Sequence[str] = ()  # what each action is called, in a word or two; none: by its number
     fps: float = 10.0  # frames per second when an agent plays
     human_fps: float = 10.0  # and when a person does
     half_blocks: bool = False  # as of `Screen`

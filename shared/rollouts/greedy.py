@@ -15,12 +15,14 @@ from shared.nn.copies import copy_weights
 
 def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
     """A policy that takes the action of highest value: `policy(observation) -> int`, compiled for one observation."""
+    values = action_values(model)
+    return lambda observation: int(np.argmax(values(observation)))
+
+
+def action_values(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """What a network thinks of one observation: `values(observation) -> float32 [A]`, compiled."""
     values = _values(model, 1)
-
-    def policy(observation):
-        return int(np.argmax(values(observation[None])))
-
-    return policy
+    return lambda observation: values(observation[None])[0]
 
 
 def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -75,6 +75,14 @@ class Spaces(NamedTuple):
     num_actions: int
 
 
+class BrowserRules(NamedTuple):
+    """The rules of a game in JavaScript (docs/web.md)."""
+
+    script: str  # the file, beside the rules in Python
+    name: str  # of the class
+    options: dict[str, Any] = {}  # that it is made with
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """One game that is learned. Subclasses fill in the methods; nothing here imports Keras until it is called.
@@ -156,6 +164,17 @@ class Experiment:
             seed: of these draws.
         """
         return greedy.greedy_policy(model)
+
+    def values(self, model: Any) -> Callable[[np.ndarray], np.ndarray]:
+        """What a trained agent thinks of each action, where it is shown: observation -> float32 [A].
+
+        Chances where the experiment `draws_actions`, else action values.
+        """
+        return greedy.action_values(model)
+
+    def browser_rules(self, settings: Any) -> BrowserRules | None:
+        """Its rules in JavaScript, for a page that plays without Python; None: there are none."""
+        return None
 
     def trainer(self, settings: Any, engine: str) -> Trainer:
         """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
