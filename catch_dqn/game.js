@@ -49,6 +49,6 @@ class Catch {
   }
 
   verdict(score) {
-    return score > 0 ? "caught!" : "missed";
+    return score > 0 ? "winner!" : "loser!";
   }
 }

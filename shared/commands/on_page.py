@@ -14,8 +14,8 @@ match, server, web = late("shared.display.web.match"), late("shared.display.web.
 
 PORT = 8765  # the same each time, for who leads it through SSH
 FOOTER = (
-    "Rules and network run in Python, in the program that you started; Ctrl-C there ends it. A seed means the same "
-    "game as --seed on the command line."
+    "Rules and network run in Python, in the program that you started; Ctrl-C there ends it. A seed gives the same "
+    "game as in the terminal."
 )
 ELSEWHERE = ("human", "window", "gif", "mp4")  # flags that say where else games are shown
 
@@ -69,8 +69,10 @@ def serve(trained: Trained, settings: Any, sampled: bool, listener: Any) -> None
     stage = experiment.stage() or any_stage(actions)
     values, policy = experiment.values(trained.model), experiment.policy(trained.model, sampled, settings.seed)
     values(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
-    meaning = "probabilities" if experiment.draws_actions else "values"
+    meaning = web.PROBABILITIES if experiment.draws_actions else web.VALUES
     data = web.page_data(stage, actions, meaning) | {"seed": settings.seed}
+    if sampled:
+        data["chooses"] = "draws its actions by these chances"
     if settings.fps is not None:
         data |= {"fps": settings.fps, "humanFps": settings.fps}
     page = web.page(

@@ -13,8 +13,7 @@ network, web = late("shared.display.web.network"), late("shared.display.web")
 
 BEFORE, AFTER = ("draws.js", "network.js"), ("local.js", "page.js")  # the rules
 FOOTER = (
-    "Rules and network are in this page: nothing is loaded, nothing is sent. A seed means the same game as --seed "
-    "in Python."
+    "Rules and network are in this page: nothing is loaded, nothing is sent. A seed gives the same game as in Python."
 )
 
 
@@ -32,7 +31,7 @@ def write(trained: Trained, path: Path) -> None:
     package = type(experiment).__module__.partition(".")[0]
     script = (importlib.resources.files(package) / rules.script).read_text(encoding="utf-8")
     spaces, env = experiment.spaces(settings), experiment.env(settings)
-    data = web.page_data(experiment.stage(), spaces.num_actions, "values") | {
+    data = web.page_data(experiment.stage(), spaces.num_actions, web.VALUES) | {
         "network": network.network_data(trained.model, path),
         "timeLimit": env.spec.max_episode_steps,
         "hold": getattr(settings, "hold", 1),

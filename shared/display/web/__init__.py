@@ -59,13 +59,17 @@ def page(
     )
 
 
+VALUES, PROBABILITIES = "values", "probabilities"  # what an agent's numbers are
+CHOOSES = {VALUES: "takes the action of the largest value", PROBABILITIES: "takes the likeliest action"}
+
+
 def page_data(stage: Stage, actions: int, meaning: str) -> dict[str, Any]:
     """What the page has to know of a game: the names of its actions, its keys, its pace.
 
     Args:
         stage: how the game is shown and played.
         actions: how many there are.
-        meaning: what an agent's numbers are: "values" or "probabilities".
+        meaning: what an agent's numbers are, `VALUES` or `PROBABILITIES`.
     """
     keyboard = stage.keyboard()
     return {
@@ -79,6 +83,7 @@ def page_data(stage: Stage, actions: int, meaning: str) -> dict[str, Any]:
         "counter": stage.counter,
         "counts": stage.counts,
         "meaning": meaning,
+        "chooses": CHOOSES[meaning],
     }
 
 

@@ -12,6 +12,7 @@ class Board {
     this.score = 0;
     this.length = 0;
     this.action = null; // the last one
+    this.random = false; // whether chance has chosen it
     this.over = false;
     this.think();
   }
@@ -20,9 +21,9 @@ class Board {
     this.values = Array.from(this.network.values(this.rules.observe(this.state)));
   }
 
-  step(action) {
+  step({ action, random }) {
     // An agent that holds decides at every so manieth step; between them what was decided goes on.
-    if (this.length % this.data.hold === 0) this.action = action;
+    if (this.length % this.data.hold === 0) Object.assign(this, { action, random });
     const { state, reward, terminated } = this.rules.step(this.state, this.action, this.draws.take(this.rules.stepDraws));
     this.state = state;
     this.score += reward;
@@ -33,10 +34,10 @@ class Board {
 
   /** What the page shows of it. */
   frame() {
-    const { values, action, score, length, over } = this;
+    const { values, action, random, score, length, over } = this;
     const picture = { ...this.rules.picture(this.state), colours: this.rules.colours };
     const verdict = over ? this.rules.verdict(score, length) : "";
-    return { picture, values, action, score, length, over, verdict };
+    return { picture, values, action, random, score, length, over, verdict };
   }
 }
 
@@ -56,14 +57,17 @@ class LocalTable {
   /** One step of each game that goes on; the agent takes a random action with the chance `epsilon`. */
   async step(person, epsilon) {
     for (const [player, board] of Object.entries(this.boards)) {
-      if (!board.over) board.step(player === "person" ? person : this.choice(board.values, epsilon));
+      if (board.over) continue;
+      board.step(player === "person" ? { action: person, random: false } : this.choice(board.values, epsilon));
     }
     return this.frames();
   }
 
   choice(values, epsilon) {
     const [explores, which] = this.exploring.take(2);
-    return explores < epsilon ? Math.floor(which * values.length) : values.indexOf(Math.max(...values));
+    return explores < epsilon
+      ? { action: Math.floor(which * values.length), random: true }
+      : { action: values.indexOf(Math.max(...values)), random: false };
   }
 
   frames() {

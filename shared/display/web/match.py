@@ -40,14 +40,13 @@ class Board:
         self.observation, _ = self.env.reset(seed=seed)
         self.score, self.length, self.over = 0.0, 0, False
         self.action: int | None = None  # the last one
+        self.random = False  # whether chance has chosen it
 
-    def step(self, action: int) -> None:
-        """Play one step; after the end nothing happens."""
-        if self.over:
-            return
+    def step(self, action: int, random: bool) -> None:
+        """Play one step."""
         self.observation, reward, terminated, truncated, _ = self.env.step(action)
         self.score, self.length = self.score + float(reward), self.length + 1
-        self.action, self.over = action, bool(terminated or truncated)
+        self.action, self.random, self.over = action, random, bool(terminated or truncated)
 
     def frame(self) -> dict[str, Any]:
         """What the page shows of it, as JSON has it."""
@@ -56,6 +55,7 @@ class Board:
             "picture": {"png": png(self.env.render())},
             "values": [float(value) for value in self.table.values(self.observation)],
             "action": self.action,
+            "random": self.random,
             "score": self.score,
             "length": self.length,
             "over": self.over,
@@ -83,13 +83,13 @@ class Match:
         """
         for player, board in self.boards.items():
             if not board.over:
-                board.step(person if player == PERSON else self._choice(board, epsilon))
+                board.step(*((person, False) if player == PERSON else self._choice(board, epsilon)))
 
     def _choice(self, board, epsilon):
         explores, which = self._exploring.random(2, dtype=np.float32)
         if explores < epsilon:
-            return int(which * board.env.action_space.n)
-        return self.table.policy(board.observation)
+            return int(which * board.env.action_space.n), True
+        return self.table.policy(board.observation), False
 
     def frames(self) -> dict[str, Any]:
         """What the page shows, by player."""

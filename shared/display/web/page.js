@@ -63,11 +63,12 @@ class View {
       parts[0].textContent = name;
       const bar = make("span", { className: "bar" });
       parts[1].append(bar);
-      return { item: make("li", {}, parts), name: parts[0], bar, number: parts[2] };
+      return { item: make("li", {}, parts), bar, number: parts[2] };
     });
     const values = make("ul", { className: "values" }, this.rows.map((row) => row.item));
     const about = player === "agent" ? "What it thinks" : "What the agent thinks of your place";
-    const mind = [make("h3", { textContent: `${about}: ${data.meaning}` }), values];
+    this.last = make("p", { className: "last" });
+    const mind = [make("h3", { textContent: `${about}: ${data.meaning}` }), values, this.last];
     if (player === "person") mind.push(touchButtons(data, hands));
     this.element = make("article", { className: `board ${player}` }, [
       make("div", {}, [make("h2", { textContent: NAMES[player] }, [this.score]), this.canvas]),
@@ -88,14 +89,16 @@ class View {
     const best = frame.values.indexOf(Math.max(...frame.values));
     const place = (value) => (100 * (value - this.low)) / (this.high - this.low || 1);
     frame.values.forEach((value, action) => {
-      const { item, name, bar, number } = this.rows[action];
+      const { item, bar, number } = this.rows[action];
       item.dataset.value = value;
       item.classList.toggle("best", action === best);
-      name.classList.toggle("taken", action === frame.action);
       number.textContent = short(value);
       bar.style.left = `${place(Math.min(value, 0))}%`;
       bar.style.width = `${Math.abs(place(value) - place(0))}%`;
     });
+    const last = frame.action === null ? "" : `Last action: ${this.data.actions[frame.action]}`;
+    this.last.textContent = last + (frame.random ? " (random)" : "");
+    this.element.classList.toggle("over", frame.over);
     this.element.dataset.length = frame.length;
     this.element.dataset.over = frame.over;
   }
@@ -105,6 +108,7 @@ class View {
     const sized = (width, height) => {
       if (this.canvas.width !== width || this.canvas.height !== height) {
         Object.assign(this.canvas, { width, height });
+        this.canvas.style.setProperty("--ratio", width / height);
         this.canvas.classList.toggle("cells", Math.max(width, height) <= LARGEST_CELLS);
       }
     };
@@ -239,7 +243,7 @@ class Page {
     }
     const { person, agent, even } = this.tally;
     const played = person + agent + even > 0 ? `You ${person}, agent ${agent}, even ${even}. ` : "";
-    let help = this.person ? `Keys: ${this.data.keysHelp}.` : "";
+    let help = this.person ? `Keys: ${this.data.keysHelp}.` : `The agent ${this.data.chooses}.`;
     if (this.waits && !this.over) help = `Press a key to begin: ${this.data.keysHelp}.`;
     if (!this.running) help = "Paused.";
     find("hint").textContent = played + help;

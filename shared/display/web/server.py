@@ -4,9 +4,13 @@ Who may ask: whoever knows the address with its random token, from a page of thi
 same short refusal, and nothing but the page and its two questions is there to be had.
 """
 
+import contextlib
 import json
 import secrets
+import signal
 import socket
+import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +19,7 @@ from shared.display.web import part
 from shared.display.web.match import PLAYERS, Match, Table
 from shared.errors import UserError
 from shared.late import is_installed, late
+from shared.signals import SIGNALS
 
 applications, responses, routing = (
     late("starlette.applications"),
@@ -84,6 +89,7 @@ class Server:
         self.page, self.table, self.actions, self._listener = page, table, actions, listener
         self.port, self._token = listener.getsockname()[1], secrets.token_urlsafe(16)
         self._hosts = {f"{name}:{self.port}" for name in (LOOPBACK, "localhost")}
+        self._serving: Any = None
         self._matches: OrderedDict[str, Match] = OrderedDict()
 
     @property
@@ -92,11 +98,52 @@ class Server:
         return f"http://{LOOPBACK}:{self.port}/{self._token}/"
 
     def run(self) -> None:
-        """Serve until the process is interrupted, which raises `KeyboardInterrupt`."""
-        config = uvicorn.Config(
-            self.application(), log_level="error", access_log=False, lifespan="off", server_header=False, ws="none"
+        """Serve until a signal comes. What is ignored on entry stays ignored.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: after SIGTERM or SIGHUP, with the status that shells have for it.
+        """
+        heard = []
+
+        class Uvicorn(uvicorn.Server):
+            @contextlib.contextmanager
+            def capture_signals(self):
+                before = {}
+                if threading.current_thread() is threading.main_thread():
+                    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+                    before = {number: signal.signal(number, self.handle_exit) for number in heeded}
+                try:
+                    yield
+                finally:
+                    for number, handler in before.items():
+                        signal.signal(number, handler)
+
+            def handle_exit(self, number, frame):
+                heard.append(number)
+                super().handle_exit(number, frame)
+
+        self._serving = Uvicorn(
+            uvicorn.Config(
+                self.application(),
+                log_level="error",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=1,
+            )
         )
-        uvicorn.Server(config).run(sockets=[self._listener])
+        self._serving.run(sockets=[self._listener])
+        if heard and heard[0] == signal.SIGINT:
+            raise KeyboardInterrupt
+        if heard:
+            sys.exit(SIGNALS[heard[0]])
+
+    def stop(self) -> None:
+        """Ask `run`, in another thread, to come to its end."""
+        if self._serving is not None:
+            self._serving.should_exit = True
 
     def application(self) -> Any:
         """The ASGI application. Games are played in its one thread, one question after the other."""
@@ -110,9 +157,7 @@ class Server:
             made.headers.update(HEADERS)
             return made
 
-        return applications.Starlette(
-            routes=[routing.Route("/{path:path}", answer, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])]
-        )
+        return applications.Starlette(routes=[routing.Route("/{path:path}", answer, methods=["GET", "POST"])])
 
     def _check(self, request):
         """Refuse whoever does not know the address, or asks from a page of somebody else's."""
