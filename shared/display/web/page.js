@@ -14,9 +14,9 @@ function make(tag, attributes = {}, children = []) {
   return element;
 }
 
-/** A number as short as it can be read: 12.3, -0.42. */
+/** A number as short as it can be read: 123.4, -0.42. */
 function short(number) {
-  return number.toFixed(Math.abs(number) < 10 ? 2 : 1);
+  return number.toFixed(Math.abs(number) < 100 ? 2 : 1);
 }
 
 /** A person's hands: which action they ask for at this step. */
@@ -96,8 +96,11 @@ class View {
       bar.style.left = `${place(Math.min(value, 0))}%`;
       bar.style.width = `${Math.abs(place(value) - place(0))}%`;
     });
-    const last = frame.action === null ? "" : `Last action: ${this.data.actions[frame.action]}`;
-    this.last.textContent = last + (frame.random ? " (random)" : "");
+    const { actions } = this.data;
+    const last = frame.action === null ? "" : `Last action: ${actions[frame.action]}${frame.random ? " (random)" : ""}. `;
+    const [first, second] = frame.values.toSorted((a, b) => b - a);
+    const lead = Number((first - second).toPrecision(1)); // by which the best action is the best
+    this.last.textContent = frame.over ? last : `${last}Best: ${actions[best]}, by ${lead}.`;
     this.element.classList.toggle("over", frame.over);
     this.element.dataset.length = frame.length;
     this.element.dataset.over = frame.over;
