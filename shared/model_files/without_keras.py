@@ -37,7 +37,8 @@ def numpy_network(architecture_path: str | Path, weights_path: str | Path) -> Nu
             wanted = weight_shapes(layer, [made.shapes[name] for name in layer.inputs])
             if wanted != [array.shape for array in weights.get(layer.name, ())]:
                 return None
-        return made if bounds.check(network, made.shapes, document.path) <= MOST_WORK else None
+        made.work = bounds.check(network, made.shapes, document.path)
+        return made if made.work <= MOST_WORK else None
     except (UserError, ValueError, TypeError, IndexError):  # Keras' way complains
         return None
 

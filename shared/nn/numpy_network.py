@@ -55,6 +55,7 @@ class NumpyNetwork:
         if unknown is not None or first.kind != "InputLayer":
             raise ValueError(f"{unknown or first.kind}: not computed here")
         self._first, self._rest, self._weights = first.name, rest, weights
+        self.work = 0  # multiplications for one observation, about; who makes the network knows
         self.observation_shape: tuple[int, ...] = first.settings["shape"]
         # Of no observation at all every layer makes an array of its shape, at no cost.
         empty = self._outputs(np.zeros((0, *self.observation_shape), np.float32))
@@ -64,6 +65,11 @@ class NumpyNetwork:
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """float32 [B, *observation_shape] -> float32 [B, *output_shape]."""
         *_, last = self._outputs(observations).values()
+        return last
+
+    def logits(self, observations: np.ndarray) -> np.ndarray:
+        """The same before the activation of the last layer."""
+        *_, last = self._outputs(observations, activated=False).values()
         return last
 
     def distribution(self, observations: np.ndarray) -> np.ndarray | None:
@@ -77,24 +83,24 @@ class NumpyNetwork:
         return found[0] if found else None
 
     @property
-    def activation(self) -> str | None:
-        """That of the last layer, by name; None where it has none."""
-        return self._rest[-1].settings.get("activation")
+    def activation(self) -> str:
+        """That of the last layer, by name."""
+        return self._rest[-1].settings.get("activation", "linear")
 
-    def _outputs(self, observations):
+    def _outputs(self, observations, activated=True):
         """What each layer makes of observations, by its name, in order."""
         made = {self._first: np.asarray(observations, np.float32)}
         for layer in self._rest:
-            inputs = [made[name] for name in layer.inputs]
-            made[layer.name] = _computed(layer.kind, inputs, self._weights.get(layer.name, ()), layer.settings)
+            inputs, weights = [made[name] for name in layer.inputs], self._weights.get(layer.name, ())
+            made[layer.name] = COMPUTED[layer.kind](*inputs, weights, layer.settings)
+            if activated or layer is not self._rest[-1]:
+                made[layer.name] = _activated(layer.kind, made[layer.name], layer.settings)
         return made
 
 
-def _computed(kind, inputs, weights, settings):
-    """What a layer makes of its inputs."""
-    x = COMPUTED[kind](*inputs, weights, settings)
-    activation = settings.get("activation", "linear") if kind != "LSTM" else "linear"
-    return ACTIVATIONS[activation](x)
+def _activated(kind, x, settings):
+    """What comes out of a layer, by the activation that its settings name; an LSTM has its own inside."""
+    return x if kind == "LSTM" else ACTIVATIONS[settings.get("activation", "linear")](x)
 
 
 def _batch_normalize(x, weights, settings):
@@ -128,8 +134,9 @@ def _lstm(x, weights, settings):
 
 def _time_distributed(x, weights, settings):
     _refuse_steps(x)
-    kind = settings["layer"]["class"]
-    return layers.each_step(lambda x_t: _computed(kind, [x_t], weights, settings["layer"]), x)
+    inner = settings["layer"]
+    kind = inner["class"]
+    return layers.each_step(lambda x_t: _activated(kind, COMPUTED[kind](x_t, weights, inner), inner), x)
 
 
 def _refuse_steps(x):
