@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 
 from lunar_pg import presets
+from lunar_pg.numpy_policy import NumpyPolicy
 from lunar_pg.presets import PolicySettings
 from shared.commands import affordable
 from shared.display.charts import Panel
@@ -74,7 +75,7 @@ class PolicyExperiment(Experiment):
 
     def policy(self, model: Any, sampled: bool, seed: int) -> Callable[[np.ndarray], int]:
         """The likeliest action, or one drawn by its chance."""
-        chooser, rng = policies.NumpyPolicy(model), np.random.default_rng(seed)
+        chooser, rng = NumpyPolicy(model), np.random.default_rng(seed)
         if sampled and not chooser.has_probabilities:
             raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
         choose = chooser.sample if sampled else chooser.greedy
@@ -82,7 +83,7 @@ class PolicyExperiment(Experiment):
 
     def values(self, model: Any) -> Callable[[np.ndarray], np.ndarray]:
         """The chance of each action; for a network whose outputs are values, as of a DQN, these."""
-        chooser = policies.NumpyPolicy(model)
+        chooser = NumpyPolicy(model)
         ask = chooser.probabilities if chooser.has_probabilities else chooser.logits
         return lambda observation: ask(np.asarray(observation, np.float32)[None])[0]
 
@@ -109,7 +110,7 @@ class PolicyExperiment(Experiment):
         Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`. The sampled ones are
         left out for a network whose outputs are not probabilities.
         """
-        policy, collector = policies.NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
+        policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
         ways = {"": policy.greedy} | ({"sampled_": policy.sample} if policy.has_probabilities else {})
         result: dict[str, Any] = {"episodes": episodes}
         for name, choose in ways.items():

@@ -208,7 +208,7 @@ def loaded(name):
     model = experiment.model(settings)
     weights = ROOT / package / "pretrained" / name / "game_weights.h5"
     model.load_weights(weights)
-    return Trained(experiment, settings, model, weights)
+    return Trained(experiment, settings, weights, None, lambda: model)
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, "catch", "ball8", "ball16", "cave"])
@@ -459,7 +459,8 @@ def test_who_may_ask_the_server_and_what(serving):
 )
 def test_every_game_can_be_on_a_page(experiment):
     settings = experiment.presets["tuned"]
-    trained = Trained(experiment, settings, experiment.model(settings), Path("weights.h5"))
+    model = experiment.model(settings)
+    trained = Trained(experiment, settings, Path("weights.h5"), None, lambda: model)
     match = Match(
         dataclasses.replace(table_of(trained), stage=experiment.stage() or on_page.any_stage(2)), 1, ["agent", "person"]
     )

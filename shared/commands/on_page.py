@@ -67,7 +67,7 @@ def serve(trained: Trained, settings: Any, sampled: bool, listener: Any) -> None
     env = make_env()
     actions = int(env.action_space.n)
     stage = experiment.stage() or any_stage(actions)
-    values, policy = experiment.values(trained.model), experiment.policy(trained.model, sampled, settings.seed)
+    values, policy = experiment.values(trained.network()), experiment.policy(trained.network(), sampled, settings.seed)
     values(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
     meaning = web.PROBABILITIES if experiment.draws_actions else web.VALUES
     data = web.page_data(stage, actions, meaning) | {"seed": settings.seed}

@@ -91,7 +91,7 @@ def play(argv: list[str], suite: Suite) -> int:
     fps = settings.fps or stage.fps
 
     def policy():
-        chosen = experiment.policy(trained.model, sampled, settings.seed)
+        chosen = experiment.policy(trained.network(), sampled, settings.seed)
         chosen(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
         return chosen
 
