@@ -296,6 +296,12 @@ def test_an_exported_page_plays_the_games_of_python(chromium, tmp_path, monkeypa
     match.close()
 
 
+def test_the_page_in_the_docs_is_what_the_command_makes(tmp_path, monkeypatch):
+    made, kept = exported("catch", tmp_path, monkeypatch).read_bytes(), (ROOT / "docs/play/catch.html").read_bytes()
+    assert made == kept, "cd docs/play && python -m catch_dqn.export --web catch.html"
+    assert len(kept) < 300_000
+
+
 def choose(page, mode):
     page.locator(f"#modes label:has(input[value={mode}])").click()
 
