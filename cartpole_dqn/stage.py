@@ -61,6 +61,7 @@ STAGE = Stage(
     tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
     keyboard=Push,
     keys="arrows or h/l start and push",
+    actions=("left", "right"),
     fps=50.0,
     human_fps=10.0,
     half_blocks=True,

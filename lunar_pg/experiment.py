@@ -15,6 +15,7 @@ from shared.display.charts import Panel
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import OPTIMIZERS
+from shared.rollouts.action_values import ActionValues, Outlook
 from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
@@ -80,6 +81,14 @@ class PolicyExperiment(Experiment):
             raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
         choose = chooser.sample if sampled else chooser.greedy
         return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
+
+    def outlook(self, model: Any) -> Outlook:
+        """The probabilities of the actions; for a network of action values, these."""
+        policy = NumpyPolicy(model)
+        look = policy.probabilities if policy.has_probabilities else policy.logits
+        return lambda observation: ActionValues(
+            look(np.asarray(observation, np.float32)[None])[0], policy.has_probabilities
+        )
 
     def stage(self) -> Any:
         """LunarLander with the arrow keys; other tasks as any environment is shown."""

@@ -12,8 +12,8 @@ from shared.commands import affordable
 from shared.commands.parser import Parser, command_line, path_name, whole_number
 from shared.errors import UserError
 from shared.late import late
-from shared.runs.experiment import Experiment
 from shared.nn.numpy_network import NumpyNetwork
+from shared.runs.experiment import Experiment
 from shared.runs.folder import ARCHITECTURE, CONFIG, Run, latest_run
 from shared.runs.suite import Suite
 

@@ -17,7 +17,7 @@ from shared.runs.trainer import Trainer
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
-greedy = late("shared.rollouts.greedy")
+greedy, action_values = late("shared.rollouts.greedy"), late("shared.rollouts.action_values")
 
 # Of these settings the readable loop knows one value only.
 READABLE = {
@@ -156,6 +156,14 @@ class Experiment:
             seed: of these draws.
         """
         return greedy.greedy_policy(model)
+
+    def outlook(self, model: Any) -> Any:
+        """What its network says of the actions (`shared.rollouts.action_values.Outlook`)."""
+        return action_values.outlook(model)
+
+    def adviser(self, settings: Any) -> Any:
+        """Who knows what to do best (`shared.rollouts.action_values.Adviser`); None: nobody does."""
+        return None
 
     def trainer(self, settings: Any, engine: str) -> Trainer:
         """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
