@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from shared.rollouts.action_values import ActionValues, Advice, Adviser, Outlook
 
-WIDTH = 16  # characters of a bar
-NAME = 7  # and of an action's name, at most
+WIDTH = 14  # characters of a bar; with the names of its actions and all, CAVE fills 80 columns
 BINS = 32  # of a histogram in a picture; in a terminal it has one for each character
 BLOCKS, ASCII_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*#@"  # from 0 to the largest chance
 FULL, ASCII_FULL = "█", "#"
 PANEL = 0.75  # of the picture's height: the width of the panel beside it
 LINES = 16  # of text in the panel's height
-PAPER, INK, BAR, CHOSEN, BEST = (24, 26, 32), (220, 222, 228), (77, 144, 212), (255, 196, 61), (60, 200, 80)
+PAPER, GROOVE, INK = (40, 43, 52), (54, 58, 70), (220, 222, 228)
+BAR, CHOSEN, BEST = (77, 144, 212), (255, 196, 61), (60, 200, 80)
 
 
 class Mind:
@@ -58,6 +58,7 @@ class Mind:
         if self._values is None:
             return []
         marks = ("◀", FULL, BLOCKS) if glyphs else ("<", ASCII_FULL, ASCII_BLOCKS)
+        longest = max(len(self._name(action)) for action in range(len(self._values.values)))
         rows = []
         for action, value in enumerate(self._values.values):
             if self._values.returns is None:
@@ -66,7 +67,7 @@ class Mind:
                 heights = self._histogram(action, WIDTH)
                 bar = "".join(marks[2][i] for i in np.ceil(heights * (len(BLOCKS) - 1)).astype(int))
             chosen = marks[0] if action == self._action else " "
-            rows.append(f"{self._name(action):{NAME}} {bar} {self._number(value)} {chosen}".rstrip())
+            rows.append(f"{self._name(action):{longest}} {bar} {self._number(value)} {chosen}".rstrip())
         return rows + self._told()
 
     def panel(self, height: int) -> np.ndarray:
@@ -99,7 +100,7 @@ class Mind:
 
     def _draw_bar(self, draw, inside, action, colour):
         left, top, right, bottom = inside
-        draw.rectangle(inside, tuple(PAPER[i] + 12 for i in range(3)))
+        draw.rectangle(inside, GROOVE)
         if self._values.returns is None:
             end = left + (right - left) * self._share(self._values.values[action])
             draw.rectangle((left, top, max(left, end), bottom), colour)
@@ -134,5 +135,5 @@ class Mind:
         if self._advice is None:
             return []
         cost, unit = self._advice.costs[self._action], self._advice.unit
-        verdict = f"the agent's choice costs {cost:g} {unit}" if cost else "the agent's choice is as good"
+        verdict = f"agent's choice: costs {cost:g} {unit}" if cost else "agent's choice: as good"
         return [f"{self._advice.player}: {self._name(self._advice.action)}", verdict]
