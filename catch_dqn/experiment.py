@@ -11,11 +11,13 @@ from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
 from catch_dqn.presets import CatchSettings
 from shared.late import late
+from shared.rollouts.action_values import Adviser
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import WIN_RATE, BrowserRules, Experiment
 from shared.runs.suite import Suite
 
 networks, stage = late("catch_dqn.networks"), late("catch_dqn.stage")
+perfect_player = late("catch_dqn.perfect_player")
 greedy = late("shared.rollouts.greedy")
 
 
@@ -44,6 +46,10 @@ class CatchExperiment(Experiment):
     def stage(self) -> Any:
         """The grid, and the arrow keys."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: CatchSettings) -> Adviser:
+        """A player that never misses."""
+        return lambda env: perfect_player.advise_in_catch(env.unwrapped.state)
 
     def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games: every start once, and `episodes` random ones.
@@ -94,6 +100,10 @@ class CatchBallExperiment(Experiment):
     def stage(self) -> Any:
         """The screen, and the arrow keys."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: CatchSettings) -> Adviser:
+        """A player that never misses."""
+        return lambda env: perfect_player.advise(env.unwrapped.game, env.unwrapped.state)
 
     def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games from every kind of start, of at most `TIME_LIMIT` steps.

@@ -5,11 +5,12 @@ from typing import Any
 
 import gymnasium
 
-from cave_game import flights, players, presets
+from cave_game import flights, planner, players, presets
 from cave_game.game import Cave
 from cave_game.game2017 import AGES, Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
+from shared.rollouts.action_values import Adviser
 from shared.runs.experiment import BrowserRules, Experiment, Figure
 from shared.runs.suite import Suite
 
@@ -47,6 +48,10 @@ class CaveExperiment(Experiment):
     def stage(self) -> Any:
         """The screen, and the space bar."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: Any) -> Adviser | None:
+        """The planner, which knows what the screen shows and how fast the craft is."""
+        return lambda env: planner.advise(env.unwrapped.state)
 
     def player(self, model: Any, settings: Any) -> flights.Player:
         """Who flies: the network, greedily."""
@@ -102,6 +107,10 @@ class Cave2017Experiment(CaveExperiment):
             if Cave2017(observation).observation_shape == sides:
                 return dataclasses.replace(self.first_settings, observation=observation)
         return self.first_settings
+
+    def adviser(self, settings: Any) -> None:
+        """Nobody: the planner of this game has to be told of the whole cave."""
+        return
 
     def player(self, model: Any, settings: Cave2017Settings) -> flights.Player:
         """Who flies: the network, greedily; it may decide at every so manieth step only."""

@@ -15,6 +15,7 @@ from shared.display.charts import Panel
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import OPTIMIZERS
+from shared.rollouts.action_values import ActionValues, Outlook
 from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
@@ -81,11 +82,13 @@ class PolicyExperiment(Experiment):
         choose = chooser.sample if sampled else chooser.greedy
         return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
 
-    def values(self, model: Any) -> Callable[[np.ndarray], np.ndarray]:
-        """The chance of each action; for a network whose outputs are values, as of a DQN, these."""
-        chooser = NumpyPolicy(model)
-        ask = chooser.probabilities if chooser.has_probabilities else chooser.logits
-        return lambda observation: ask(np.asarray(observation, np.float32)[None])[0]
+    def outlook(self, model: Any) -> Outlook:
+        """The probabilities of the actions; for a network of action values, these."""
+        policy = NumpyPolicy(model)
+        look = policy.probabilities if policy.has_probabilities else policy.logits
+        return lambda observation: ActionValues(
+            look(np.asarray(observation, np.float32)[None])[0], policy.has_probabilities
+        )
 
     def stage(self) -> Any:
         """LunarLander with the arrow keys; other tasks as any environment is shown."""

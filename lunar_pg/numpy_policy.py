@@ -52,8 +52,8 @@ class NumpyPolicy:
     """A snapshot of a network that chooses actions.
 
     Args:
-        policy: a Keras model as of `policy_network`, or one in NumPy; or a network of action values, as of a DQN: it has
-            no probabilities to draw by.
+        policy: a Keras model as of `policy_network`, or one in NumPy; or a network of action values, as of a DQN:
+            it has no probabilities to draw by.
 
     Raises:
         UserError: for a network that is made otherwise.

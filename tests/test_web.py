@@ -259,7 +259,8 @@ def table_of(trained, **options):
     return Table(
         lambda: experiment.env(trained.settings, render_mode="rgb_array", **options),
         experiment.policy(trained.model, False, 0),
-        experiment.values(trained.model),
+        experiment.outlook(trained.model),
+        experiment.adviser(trained.settings),
         experiment.stage(),
     )
 

@@ -67,9 +67,12 @@ def serve(trained: Trained, settings: Any, sampled: bool, listener: Any) -> None
     env = make_env()
     actions = int(env.action_space.n)
     stage = experiment.stage() or any_stage(actions)
-    values, policy = experiment.values(trained.network()), experiment.policy(trained.network(), sampled, settings.seed)
-    values(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
-    meaning = web.PROBABILITIES if experiment.draws_actions else web.VALUES
+    network = trained.network()
+    outlook, policy = experiment.outlook(network), experiment.policy(network, sampled, settings.seed)
+    said = outlook(
+        np.zeros(env.observation_space.shape, env.observation_space.dtype)
+    )  # compiles before the first frame
+    meaning = web.PROBABILITIES if said.are_chances else web.VALUES
     data = web.page_data(stage, actions, meaning) | {"seed": settings.seed}
     if sampled:
         data["chooses"] = "draws its actions by these chances"
@@ -83,6 +86,8 @@ def serve(trained: Trained, settings: Any, sampled: bool, listener: Any) -> None
         scripts=server.scripts(),
         connects=True,
     )
-    served = server.Server(page, match.Table(make_env, policy, values, stage), actions, listener)
+    served = server.Server(
+        page, match.Table(make_env, policy, outlook, experiment.adviser(trained.settings), stage), actions, listener
+    )
     say(f"open {served.address} in a browser; Ctrl-C ends it")
     served.run()

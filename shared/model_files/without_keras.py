@@ -44,7 +44,7 @@ def numpy_network(architecture_path: str | Path, weights_path: str | Path) -> Nu
 
 
 def _weights(ordered: list[Layer], stored: WeightsFile) -> dict[str, list[np.ndarray]]:
-    """The arrays of each layer by its name, float32. Raises `ValueError` where a file is not plainly of these layers."""
+    """The arrays of each layer by its name, float32. Raises `ValueError` where they are not plainly of these layers."""
     names = {layer.name for layer in ordered}
     weights: dict[str, list[np.ndarray]] = {}
     for layer in stored.layers:

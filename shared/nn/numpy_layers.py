@@ -1,4 +1,4 @@
-"""What layers compute, written out in NumPy: for play without TensorFlow, and the reference that the tests compare with.
+"""What layers compute, written out in NumPy: for play without TensorFlow, and as the reference of the tests.
 
 Images are [B, rows, columns, channels] and kernels (rows, columns, channels, filters), as Keras 2 and 3 have them.
 """

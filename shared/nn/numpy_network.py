@@ -81,10 +81,10 @@ class NumpyNetwork:
         return self._outputs(observations).get(DISTRIBUTION)
 
     @property
-    def expectation(self) -> dict[str, float] | None:
-        """The ends of the returns whose logits the distribution is, `lowest` and `highest`; None for quantiles."""
+    def ends(self) -> tuple[float, float] | None:
+        """The first and the last of the returns whose logits the distribution is; None where it is of quantiles."""
         found = [layer.settings for layer in self._rest if layer.kind == "Expectation"]
-        return found[0] if found else None
+        return (found[0]["lowest"], found[0]["highest"]) if found else None
 
     @property
     def activation(self) -> str:
@@ -109,7 +109,9 @@ def _activated(kind, x, settings):
 
 def _batch_normalize(x, weights, settings):
     x = np.moveaxis(x, settings["axis"], -1)
-    return np.moveaxis(layers.batch_normalize(x, *_centred(weights, settings), settings["epsilon"]), -1, settings["axis"])
+    return np.moveaxis(
+        layers.batch_normalize(x, *_centred(weights, settings), settings["epsilon"]), -1, settings["axis"]
+    )
 
 
 def _layer_normalize(x, weights, settings):
@@ -157,9 +159,7 @@ def _reshape(x, weights, settings):
 
 
 def _pool(function):
-    return lambda x, weights, settings: function(
-        x, settings["pool_size"], settings["strides"], settings["padding"]
-    )
+    return lambda x, weights, settings: function(x, settings["pool_size"], settings["strides"], settings["padding"])
 
 
 def _mean(*axes):
@@ -184,9 +184,7 @@ def _average(*arguments):
 # By kind: (inputs, weights, settings) -> what comes out, before an activation that the settings name.
 COMPUTED: dict[str, Callable[..., np.ndarray]] = {
     "Dense": lambda x, weights, settings: layers.dense(x, *weights),
-    "Conv2D": lambda x, weights, settings: layers.conv(
-        x, *_biased(weights), settings["strides"], settings["padding"]
-    ),
+    "Conv2D": lambda x, weights, settings: layers.conv(x, *_biased(weights), settings["strides"], settings["padding"]),
     "MaxPooling2D": _pool(layers.max_pool),
     "AveragePooling2D": _pool(layers.average_pool),
     "GlobalAveragePooling2D": _mean(1, 2),

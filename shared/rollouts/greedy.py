@@ -24,12 +24,6 @@ def greedy_policy(network: Any) -> Callable[[np.ndarray], int]:
     return lambda observation: int(np.argmax(network(observation[None])))
 
 
-def action_values(network: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """What a network thinks of one observation: `values(observation) -> float32 [A]`."""
-    values = network if isinstance(network, NumpyNetwork) else compiled._values(network, 1)
-    return lambda observation: values(observation[None])[0]
-
-
 def greedy_choice(network: Any, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The same for up to `count` observations at once: `choose(observations [B, ...], draws) -> actions [B]`.
 

@@ -11,6 +11,9 @@ from shared.games.contract import Game, State
 from shared.nn.backend import compiled, once_for_each_model, program, uniform
 from shared.nn.convolutions import with_matmul_convolutions
 from shared.nn.copies import copy_weights
+from shared.nn.layers import Expectation
+from shared.nn.numpy_network import DISTRIBUTION
+from shared.rollouts.action_values import Outlook, spread
 
 
 def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
@@ -21,6 +24,27 @@ def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
         return int(np.argmax(values(observation[None])))
 
     return policy
+
+
+def outlook(model: keras.Model) -> Outlook:
+    """`shared.rollouts.action_values.outlook`."""
+    values, distribution = _values(model, 1), _distribution(model)
+    last = model.layers[-1]
+    ends = (last.lowest, last.highest) if isinstance(last, Expectation) else None
+
+    def say(observation):
+        return spread(values(observation[None])[0], distribution and distribution(observation[None]), ends)
+
+    return say
+
+
+@once_for_each_model
+def _distribution(model):
+    """The program of the layer that the values are the means of; None where there is no such layer."""
+    if DISTRIBUTION not in {layer.name for layer in model.layers}:
+        return None
+    below = keras.Model(model.inputs[0], model.get_layer(DISTRIBUTION).output)
+    return program(lambda observation: below(observation), (1, *model.input_shape[1:]))
 
 
 def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -17,7 +17,7 @@ from shared.runs.trainer import Trainer
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
-greedy = late("shared.rollouts.greedy")
+greedy, action_values = late("shared.rollouts.greedy"), late("shared.rollouts.action_values")
 
 # Of these settings the readable loop knows one value only.
 READABLE = {
@@ -165,12 +165,13 @@ class Experiment:
         """
         return greedy.greedy_policy(model)
 
-    def values(self, model: Any) -> Callable[[np.ndarray], np.ndarray]:
-        """What a trained agent thinks of each action, where it is shown: observation -> float32 [A].
+    def outlook(self, model: Any) -> Any:
+        """What its network says of the actions (`shared.rollouts.action_values.Outlook`)."""
+        return action_values.outlook(model)
 
-        Chances where the experiment `draws_actions`, else action values.
-        """
-        return greedy.action_values(model)
+    def adviser(self, settings: Any) -> Any:
+        """Who knows what to do best (`shared.rollouts.action_values.Adviser`); None: nobody does."""
+        return None
 
     def browser_rules(self, settings: Any) -> BrowserRules | None:
         """Its rules in JavaScript, for a page that plays without Python; None: there are none."""

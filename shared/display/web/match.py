@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from shared.display.playback import Policy, Stage
+from shared.rollouts.action_values import Adviser, Outlook
 from shared.rollouts.trace import Episode
 
 AGENT, PERSON = "agent", "person"
@@ -23,7 +24,8 @@ class Table:
 
     make_env: Callable[[], gymnasium.Env]  # with render_mode="rgb_array"
     policy: Policy  # the agent
-    values: Callable[[np.ndarray], np.ndarray]  # observation -> what it thinks of each action, float32 [A]
+    outlook: Outlook  # what it thinks of its actions
+    adviser: Adviser | None  # who knows better, if anybody does
     stage: Stage
 
 
@@ -51,9 +53,11 @@ class Board:
     def frame(self) -> dict[str, Any]:
         """What the page shows of it, as JSON has it."""
         verdict = self.table.stage.verdict(Episode(self.score, self.length)) if self.over else ""
+        advice = None if self.over or self.table.adviser is None else self.table.adviser(self.env)._asdict()
         return {
             "picture": {"png": png(self.env.render())},
-            "values": [float(value) for value in self.table.values(self.observation)],
+            "values": self.table.outlook(self.observation).values.tolist(),
+            "advice": advice,
             "action": self.action,
             "random": self.random,
             "score": self.score,

@@ -68,7 +68,8 @@ class View {
     const values = make("ul", { className: "values" }, this.rows.map((row) => row.item));
     const about = player === "agent" ? "What it thinks" : "What the agent thinks of your place";
     this.last = make("p", { className: "last" });
-    const mind = [make("h3", { textContent: `${about}: ${data.meaning}` }), values, this.last];
+    this.advice = make("p", { className: "last" });
+    const mind = [make("h3", { textContent: `${about}: ${data.meaning}` }), values, this.last, this.advice];
     if (player === "person") mind.push(touchButtons(data, hands));
     this.element = make("article", { className: `board ${player}` }, [
       make("div", {}, [make("h2", { textContent: NAMES[player] }, [this.score]), this.canvas]),
@@ -101,6 +102,12 @@ class View {
     const [first, second] = frame.values.toSorted((a, b) => b - a);
     const lead = Number((first - second).toPrecision(1)); // by which the best action is the best
     this.last.textContent = frame.over ? last : `${last}Best: ${actions[best]}, by ${lead}.`;
+    if (frame.advice) {
+      const { player, action, costs, unit } = frame.advice;
+      const cost = Number(costs[best].toPrecision(3));
+      const verdict = cost ? `${actions[best]} costs ${cost} ${unit}` : `${actions[best]} is as good`;
+      this.advice.textContent = `The ${player} would choose ${actions[action]}; ${verdict}.`;
+    }
     this.element.classList.toggle("over", frame.over);
     this.element.dataset.length = frame.length;
     this.element.dataset.over = frame.over;
