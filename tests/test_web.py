@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -454,6 +455,16 @@ def test_who_may_ask_the_server_and_what(serving):
     assert ask(f"{address}step", step, **own)[0] == 410  # the oldest made room
 
 
+def test_browsers_do_not_name_the_port_of_every_web_server():
+    listener = types.SimpleNamespace(getsockname=lambda: ("127.0.0.1", 80))
+    served = server.Server("", None, 2, listener)
+    assert served.address.startswith("http://127.0.0.1/")
+    asked = types.SimpleNamespace(
+        path_params={"path": served.address.split("/", 3)[3]}, headers={"host": "127.0.0.1"}, method="GET"
+    )
+    served._check(asked)
+
+
 @pytest.mark.parametrize(
     "experiment",
     [
@@ -520,7 +531,7 @@ def test_a_port_that_is_taken_and_a_library_that_is_missing(monkeypatch):
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"--port {port}: .* in use; give another one, or 0 for any that is free"):
             play.main(["--web", "--port", str(port)])
-    monkeypatch.setattr(server, "is_installed", lambda name: name != "uvicorn")
+    monkeypatch.setattr(on_page, "is_installed", lambda name: name != "uvicorn")
     with pytest.raises(UserError, match=r'--web: uvicorn not installed; pip install "\.\[web\]"'):
         play.main(["--web"])
 

@@ -8,7 +8,7 @@ from shared.commands.parser import Parser, whole_number
 from shared.commands.trained import Trained
 from shared.display.views import any_stage
 from shared.errors import UserError, say
-from shared.late import late
+from shared.late import is_installed, late
 
 match, server, web = late("shared.display.web.match"), late("shared.display.web.server"), late("shared.display.web")
 
@@ -46,7 +46,9 @@ def listener_for(arguments: Any, episodes_given: bool) -> Any:
     port = PORT if arguments.port is None else arguments.port
     if not 0 <= port < 1 << 16:
         raise UserError(f"--port {port}: give a number from 0 to 65535")
-    server.refuse_missing()
+    missing = [name for name in ("starlette", "uvicorn") if not is_installed(name)]
+    if missing:
+        raise UserError(f'--web: {" and ".join(missing)} not installed; pip install ".[web]"')
     return server.listen(port)
 
 

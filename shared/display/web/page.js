@@ -99,14 +99,14 @@ class View {
     });
     const { actions } = this.data;
     const last = frame.action === null ? "" : `Last action: ${actions[frame.action]}${frame.random ? " (random)" : ""}. `;
-    const [first, second] = frame.values.toSorted((a, b) => b - a);
+    const [first, second] = [...frame.values].sort((a, b) => b - a);
     const lead = Number((first - second).toPrecision(1)); // by which the best action is the best
     this.last.textContent = frame.over ? last : `${last}Best: ${actions[best]}, by ${lead}.`;
     if (frame.advice) {
       const { player, action, costs, unit } = frame.advice;
       const cost = Number(costs[best].toPrecision(3));
-      const verdict = cost ? `${actions[best]} costs ${cost} ${unit}` : `${actions[best]} is as good`;
-      this.advice.textContent = `The ${player} would choose ${actions[action]}; ${verdict}.`;
+      const verdict = cost ? `; ${actions[best]} costs ${cost} ${unit}` : action === best ? " too" : ", no better";
+      this.advice.textContent = `The ${player} would choose ${actions[action]}${verdict}.`;
     }
     this.element.classList.toggle("over", frame.over);
     this.element.dataset.length = frame.length;

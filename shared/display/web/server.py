@@ -15,26 +15,26 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
 from shared.display.web import part
 from shared.display.web.match import PLAYERS, Match, Table
 from shared.errors import UserError
-from shared.late import is_installed, late
 from shared.signals import SIGNALS
 
-applications, responses, routing = (
-    late("starlette.applications"),
-    late("starlette.responses"),
-    late("starlette.routing"),
-)
-uvicorn = late("uvicorn")
-
 LOOPBACK = "127.0.0.1"
+HTTP = 80  # the port that no address has to name
 MATCHES = 8  # that go on at once, in as many tabs; the oldest makes room
 LONGEST_QUESTION = 4096  # bytes
 SCRIPTS = ("remote.js", "page.js")
 START = "new Page(new RemoteTable(DATA));"
 HEADERS = {
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "frame-ancestors 'none'",
@@ -47,13 +47,6 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
-
-def refuse_missing() -> None:
-    """Raise `UserError` where the libraries of the server are not installed."""
-    missing = [name for name in ("starlette", "uvicorn") if not is_installed(name)]
-    if missing:
-        raise UserError(f'--web: {" and ".join(missing)} not installed; pip install ".[web]"')
 
 
 def listen(port: int) -> socket.socket:
@@ -88,14 +81,15 @@ class Server:
     def __init__(self, page: str, table: Table, actions: int, listener: socket.socket) -> None:
         self.page, self.table, self.actions, self._listener = page, table, actions, listener
         self.port, self._token = listener.getsockname()[1], secrets.token_urlsafe(16)
-        self._hosts = {f"{name}:{self.port}" for name in (LOOPBACK, "localhost")}
+        self._port = "" if self.port == HTTP else f":{self.port}"  # browsers leave it out
+        self._hosts = {f"{name}{self._port}" for name in (LOOPBACK, "localhost")}
         self._serving: Any = None
         self._matches: OrderedDict[str, Match] = OrderedDict()
 
     @property
     def address(self) -> str:
         """Of the page."""
-        return f"http://{LOOPBACK}:{self.port}/{self._token}/"
+        return f"http://{LOOPBACK}{self._port}/{self._token}/"
 
     def run(self) -> None:
         """Serve until a signal comes. What is ignored on entry stays ignored.
@@ -104,9 +98,9 @@ class Server:
             KeyboardInterrupt: after Ctrl-C.
             SystemExit: after SIGTERM or SIGHUP, with the status that shells have for it.
         """
-        heard = []
+        heard: list[int] = []
 
-        class Uvicorn(uvicorn.Server):
+        class Heard(uvicorn.Server):
             @contextlib.contextmanager
             def capture_signals(self):
                 before = {}
@@ -119,11 +113,11 @@ class Server:
                     for number, handler in before.items():
                         signal.signal(number, handler)
 
-            def handle_exit(self, number, frame):
-                heard.append(number)
-                super().handle_exit(number, frame)
+            def handle_exit(self, sig, frame):
+                heard.append(sig)
+                super().handle_exit(sig, frame)
 
-        self._serving = Uvicorn(
+        self._serving = Heard(
             uvicorn.Config(
                 self.application(),
                 log_level="error",
@@ -145,19 +139,19 @@ class Server:
         if self._serving is not None:
             self._serving.should_exit = True
 
-    def application(self) -> Any:
+    def application(self) -> Starlette:
         """The ASGI application. Games are played in its one thread, one question after the other."""
 
-        async def answer(request):
+        async def answer(request: Request) -> Response:
             try:
                 self._check(request)
-                made = await self._answer(request)
+                made: Response = await self._answer(request)
             except Refused as refused:
-                made = responses.PlainTextResponse(str(refused), refused.status)
+                made = PlainTextResponse(str(refused), refused.status)
             made.headers.update(HEADERS)
             return made
 
-        return applications.Starlette(routes=[routing.Route("/{path:path}", answer, methods=["GET", "POST"])])
+        return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
 
     def _check(self, request):
         """Refuse whoever does not know the address, or asks from a page of somebody else's."""
@@ -173,17 +167,17 @@ class Server:
     async def _answer(self, request):
         asked = (request.method, request.path_params["path"].partition("/")[2])
         if asked == ("GET", ""):
-            return responses.HTMLResponse(self.page)
+            return HTMLResponse(self.page)
         if asked not in (("POST", "start"), ("POST", "step")):
             raise Refused(404, "There is nothing here.")
         question = await _json(request)
-        return responses.JSONResponse(self.start(question) if asked[1] == "start" else self.step(question))
+        return JSONResponse(self.start(question) if asked[1] == "start" else self.step(question))
 
     def start(self, question: dict[str, Any]) -> dict[str, Any]:
         """Begin a match: `{"seed", "players"}` -> `{"match", "frames"}`."""
-        seed, players = question.get("seed"), question.get("players")
-        if not _is_whole(seed, 2**31) or players not in ([PLAYERS[0]], [PLAYERS[1]], [*PLAYERS], [*PLAYERS[::-1]]):
-            raise Refused(400, "A match has a seed from 0 to 2147483647, and players.")
+        seed, players = _whole(question, "seed", 2**31), question.get("players")
+        if players not in ([PLAYERS[0]], [PLAYERS[1]], [*PLAYERS], [*PLAYERS[::-1]]):
+            raise Refused(400, f"players: a list of {' and '.join(PLAYERS)}, or of one of them.")
         while len(self._matches) >= MATCHES:
             self._matches.popitem(last=False)[1].close()
         name = secrets.token_urlsafe(8)
@@ -192,13 +186,11 @@ class Server:
 
     def step(self, question: dict[str, Any]) -> dict[str, Any]:
         """Play one step: `{"match", "person", "epsilon"}` -> `{"frames"}`."""
-        name, person, epsilon = (question.get(key) for key in ("match", "person", "epsilon"))
+        name, person, epsilon = question.get("match"), _whole(question, "person", self.actions), question.get("epsilon")
         if not isinstance(name, str) or name not in self._matches:
             raise Refused(410, "This game is over for want of room: too many pages play at once. Begin a new one.")
-        if not _is_whole(person, self.actions):
-            raise Refused(400, f"An action is a whole number from 0 to {self.actions - 1}.")
         if not isinstance(epsilon, (int, float)) or isinstance(epsilon, bool) or not 0 <= epsilon <= 1:
-            raise Refused(400, "The chance of a random action is a number from 0 to 1.")
+            raise Refused(400, "epsilon: a number from 0 to 1.")
         self._matches.move_to_end(name)
         self._matches[name].step(person, epsilon)
         return {"frames": self._matches[name].frames()}
@@ -209,8 +201,12 @@ def scripts() -> Sequence[str]:
     return [*map(part, SCRIPTS), START]
 
 
-def _is_whole(value, limit):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit
+def _whole(question, key, limit):
+    """A whole number from 0 to below a limit, of a question."""
+    value = question.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < limit:
+        raise Refused(400, f"{key}: a whole number from 0 to {limit - 1}.")
+    return value
 
 
 async def _json(request):
