@@ -89,7 +89,8 @@ def advise(state: State) -> Advice:
 def steps_left(state: State, action: int) -> int:
     """How many steps, of the 38 in view, the craft of one game can survive if an action is its first."""
     here = {int(state.speed[0]): 1 << int(state.height[0])}  # speed -> heights that can be reached
-    free, buttons = _free_ahead(*_ahead(state, 0)), (action,)
+    free = _free_ahead(*_ahead(state, 0))
+    buttons: tuple[int, ...] = (action,)
     for step, heights_free in enumerate(free):
         there: dict[int, int] = {}
         for before, heights in here.items():
