@@ -152,7 +152,9 @@ def each_step(layer: Callable[..., np.ndarray], x: np.ndarray, *arguments: Any) 
 
 
 def dueling(value: np.ndarray, advantage: np.ndarray, aggregate: str) -> np.ndarray:
-    """`shared.nn.layers.Dueling`: [B, 1] and [B, A] -> [B, A]."""
+    """`shared.nn.layers.Dueling`: [B, 1] and [B, A] -> [B, A]. Raises `ValueError` for other shapes."""
+    if value.shape[1:] != (1,) or advantage.ndim != 2:
+        raise ValueError(f"a value and advantages, not inputs of shape {value.shape} and {advantage.shape}")
     return value + advantage - AGGREGATES[aggregate](advantage, axis=-1, keepdims=True)
 
 
