@@ -85,8 +85,10 @@ class View {
     const { counter, counts } = this.data;
     const soFar = counter ? `${counter} ${Number(frame[counts].toFixed(1))}` : `step ${frame.length}`;
     this.score.textContent = frame.over ? frame.verdict : soFar;
-    this.low = Math.min(this.low, ...frame.values);
-    this.high = Math.max(this.high, ...frame.values);
+    if (!frame.over) {
+      this.low = Math.min(this.low, ...frame.values);
+      this.high = Math.max(this.high, ...frame.values);
+    }
     const best = frame.values.indexOf(Math.max(...frame.values));
     const place = (value) => (100 * (value - this.low)) / (this.high - this.low || 1);
     const start = Math.min(Math.max(0, this.low), this.high); // of each bar: 0, or what is nearest to it
