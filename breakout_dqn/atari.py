@@ -18,7 +18,6 @@ ale_py = late("ale_py")
 
 HELD, STICKY = 4, 0.25  # frames that an action is held; chance of a frame that does not hear it
 LONGEST = 27_000  # actions in an episode: half an hour at 60 frames a second
-ROWS, COLUMNS = 210, 160  # of the screen
 INSTALL = 'Atari games need ale-py: run pip install ".[atari]" in the project\'s folder'
 
 
@@ -29,32 +28,28 @@ class Picture:
     The first halving takes the mean of 2 x 2 pixels, the second the maximum: the mean alone would lose Breakout's ball.
     """
 
-    rows: slice = slice(0, 208)
-    columns: slice = slice(0, COLUMNS)
+    rows: tuple[int, int] = (0, 208)  # from the first to before the second, of the screen's 210
+    columns: tuple[int, int] = (0, 160)
     frames: int = 3  # an observation is the last so many pictures
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of an observation."""
-        return (
-            (self.rows.stop - self.rows.start) // 4,
-            (self.columns.stop - self.columns.start) // 4,
-            self.frames,
-        )
+        return (self.rows[1] - self.rows[0]) // 4, (self.columns[1] - self.columns[0]) // 4, self.frames
 
     def of(self, screens: np.ndarray) -> np.ndarray:
         """One picture, uint8 [rows / 4, columns / 4], of the last two screens, uint8 [2, 210, 160].
 
         Of each pixel the brighter one counts: some games draw their figures in every other frame only.
         """
-        screen = np.maximum(screens[0, self.rows, self.columns], screens[1, self.rows, self.columns])
+        screen = np.maximum(*screens[:, slice(*self.rows), slice(*self.columns)])
         sums = screen[0::2].astype(np.uint16) + screen[1::2]
         half = (sums[:, 0::2] + sums[:, 1::2]) >> 2
         upper = np.maximum(half[0::2], half[1::2])
         return np.maximum(upper[:, 0::2], upper[:, 1::2]).astype(np.uint8)
 
 
-BREAKOUT = Picture(rows=slice(36, 196), columns=slice(8, 152))  # without the score, the walls and what lies below
+BREAKOUT = Picture(rows=(36, 196), columns=(8, 152))  # without the score, the walls and what lies below
 
 
 class AtariEnv(gymnasium.Env):
@@ -93,7 +88,7 @@ class AtariEnv(gymnasium.Env):
         self._fire = next((action for action in self._actions if action == ale_py.Action.FIRE), None)
         self.action_space = gymnasium.spaces.Discrete(len(self._actions))
         self.observation_space = gymnasium.spaces.Box(0, 255, picture.shape, np.uint8)
-        self._screens = np.zeros((2, ROWS, COLUMNS), np.uint8)  # the last two
+        self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)  # the last two
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         """A new game; `seed` is that of the frames that do not hear."""
