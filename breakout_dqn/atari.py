@@ -49,6 +49,7 @@ class Picture:
         return np.maximum(upper[:, 0::2], upper[:, 1::2]).astype(np.uint8)
 
 
+WHOLE = Picture()
 BREAKOUT = Picture(rows=(36, 196), columns=(8, 152))  # without the score, the walls and what lies below
 
 

@@ -17,8 +17,8 @@ from shared.dqn.env_memory import EnvMemory
 from shared.dqn.learners import Learner
 from shared.dqn.replay import Replay
 from shared.dqn.settings import Settings
-from shared.nn.backend import compiled, program, value_and_gradients
-from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.backend import compiled, graph, program, value_and_gradients
+from shared.nn.convolutions import better_in_a_plain_graph, with_matmul_convolutions
 from shared.nn.copies import copy_average, copy_of, copy_weights, refuse_unlike
 from shared.nn.optimizers import built
 from shared.options import refuse_all_but_another_seed
@@ -50,7 +50,8 @@ class EnvLoop:
     ) -> None:
         self.model, self.optimizer, self.learner, self.settings = model, optimizer, learner, settings
         self.games = SideBySide(make_env, settings.num_envs, settings.seed, settings.time_limit, clip_rewards)
-        self.online = with_matmul_convolutions(model)
+        plain = better_in_a_plain_graph(model)
+        self.online = model if plain else with_matmul_convolutions(model)
         if settings.weight_average and self.online is model:
             self.online = copy_of(model)  # `export` must not go on from a mean
         self.target = copy_of(self.online) if settings.target_sync else self.online
@@ -58,8 +59,8 @@ class EnvLoop:
         self._first_steps = built(optimizer, self.online.trainable_variables)
         self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.num_envs)
         shape = (settings.num_envs, *self.games.space.shape)
-        self._values = program(lambda seen: learner.values(self.online, seen), shape)
-        self._learn = compiled(self._updates)
+        self._values = program(lambda seen: learner.values(self.online, seen), shape, xla=not plain)
+        self._learn = graph(self._updates) if plain else compiled(self._updates)
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Where an environment stands, as arrays: for those whose state can be saved, so that a run goes on to the bit.
 
 That is so for Gymnasium's classic control, and for environments whose class says `state_is_all = True`: beside
-`np_random`, their attribute `state` is all there is. Box2D's physics cannot be saved: there the episodes under way begin
-anew.
+`np_random`, their attribute `state` is all there is. Box2D's physics cannot be saved: there the episodes under way
+begin anew.
 """
 
 import io

@@ -104,11 +104,6 @@ class Experiment:
         """The settings of its first preset."""
         return next(iter(self.presets.values()))
 
-    @property
-    def settings_class(self) -> type[Any]:
-        """The dataclass of its settings."""
-        return type(self.first_settings)
-
     def game(self, settings: Any) -> Game:
         """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
