@@ -5,7 +5,9 @@ frame it is not heard with chance 0.25, and the one before stands ("sticky actio
 all its lives, cut after half an hour of play.
 """
 
+import atexit
 import dataclasses
+import weakref
 from typing import Any
 
 import gymnasium
@@ -89,6 +91,7 @@ class AtariEnv(gymnasium.Env):
         self._fire = next((action for action in self._actions if action == ale_py.Action.FIRE), None)
         self.action_space = gymnasium.spaces.Discrete(len(self._actions))
         self.observation_space = gymnasium.spaces.Box(0, 255, picture.shape, np.uint8)
+        _open.add(self)
         self._screens = np.zeros((2, *self._ale.getScreenDims()), np.uint8)  # the last two
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
@@ -97,17 +100,17 @@ class AtariEnv(gymnasium.Env):
         self._ale.restoreState(self._begin)
         self._last = self._actions[0]  # what a frame does that does not hear
         self._lives = self._ale.lives()
-        self._hold(self._fire if self._fire is not None else self._actions[0])
+        self._begin_play()
         self._seen = np.repeat(self.picture.of(self._screens)[..., None], self.frames, axis=-1)
         return self._seen, {"lives": self._lives}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Hold an action for four frames."""
-        reward = self._hold(self._actions[action])
+        reward = self._hold(self._actions[action], self.np_random.random(HELD) >= STICKY)
         lives, over = self._ale.lives(), self._ale.game_over(with_truncation=False)
         lost = lives < self._lives and not over
-        if lost and self._fire is not None:
-            reward += self._hold(self._fire)
+        if lost:
+            reward += self._begin_play()
         self._lives = lives
         self._seen = np.concatenate([self._seen[..., 1:], self.picture.of(self._screens)[..., None]], axis=-1)
         return self._seen, float(reward), over, False, {"lives": lives, "life_lost": lost}
@@ -115,6 +118,10 @@ class AtariEnv(gymnasium.Env):
     def render(self) -> np.ndarray:
         """The screen in colours, uint8 [210, 160, 3]."""
         return self._ale.getScreenRGB()
+
+    def close(self) -> None:
+        """Let go of the emulator, and of everything else of ale-py's."""
+        self.__dict__.clear()
 
     @property
     def state(self) -> np.ndarray:
@@ -129,16 +136,30 @@ class AtariEnv(gymnasium.Env):
         self._seen = state[2:end].reshape(self._seen.shape).copy()
         self._ale.restoreState(ale_py.ALEState(state[end:].tobytes()))
 
-    def _hold(self, action):
-        """Four frames of an action. Returns what they add to the score."""
+    def _begin_play(self):
+        """Press FIRE, where the game has it, for four frames that all hear it."""
+        return self._hold(self._actions[0] if self._fire is None else self._fire, np.ones(HELD, bool))
+
+    def _hold(self, action, heard):
+        """Four frames of an action, of which some do not hear it. Returns what they add to the score."""
         reward = 0
-        for frame, heard in enumerate((self.np_random.random(HELD) >= STICKY).tolist()):
-            if heard:
+        for frame, hears in enumerate(heard.tolist()):
+            if hears:
                 self._last = action
             reward += self._ale.act(self._last)
             if frame >= HELD - 2:
                 self._ale.getScreenGrayscale(self._screens[frame - HELD + 2])
         return reward
+
+
+_open: weakref.WeakSet[AtariEnv] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all():
+    """Close what nobody has closed: ale-py would complain on stderr of each emulator that outlives the program."""
+    for env in list(_open):
+        env.close()
 
 
 def require_ale() -> None:

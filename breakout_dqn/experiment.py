@@ -11,7 +11,6 @@ from shared.dqn.pqn_settings import PQNSettings
 from shared.errors import UserError
 from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
-from shared.rollouts.side_by_side import SideBySide
 from shared.runs.own import EnvExperiment, EnvSettings
 from shared.runs.suite import Suite
 
@@ -49,8 +48,7 @@ class AtariExperiment(EnvExperiment):
 
     def evaluate(self, model: Any, settings: EnvSettings | PQNSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Whole games, nearly greedy: `mean_score`, `ci95`, `median_score`, `best_score`, `episodes`, `mean_length`."""
-        played = self._games(model, settings, episodes, seed)
-        scores, lengths = np.array(played).T
+        scores, lengths = self._games(model, settings, episodes, seed).T
         mean, ci95 = mean_and_ci95(scores)
         return {
             "mean_score": mean,
@@ -71,23 +69,24 @@ class AtariExperiment(EnvExperiment):
         return f"{told} (a person: {HUMAN}, random actions: {RANDOM})" if self.rom == "breakout" else told
 
     def _games(self, model, settings, episodes, seed):
-        """The scores and lengths of so many games, in the order in which they were begun."""
-        count = min(episodes, SIDE_BY_SIDE)
-        games = SideBySide(lambda: self.env(settings), count, seed)
-        choose, rng = greedy.greedy_choice(model, count), np.random.default_rng(seed)
-        games.start()
-        number, begun = np.arange(count), count  # which game each of them is at
-        played: dict[int, tuple[float, int]] = {}
-        while len(played) < episodes:
-            explore, choice = rng.random((2, count))
-            action = np.where(explore < JUDGED_BY, choice * games.num_actions, choose(games.seen, explore))
-            steps = games.step(action.astype(int))
-            for i in np.flatnonzero(steps.ended).tolist():
-                if number[i] < episodes:  # the first so many that were begun: long ones are not left out
-                    played[number[i]] = steps.score[i], steps.length[i]
-                number[i], begun = begun, begun + 1
-        games.close()
-        return [played[game] for game in range(episodes)]
+        """The scores and lengths of so many games: [episodes, 2]."""
+        envs = [self.env(settings) for _ in range(min(episodes, SIDE_BY_SIDE))]
+        choose, rng, count = greedy.greedy_choice(model, len(envs)), np.random.default_rng(seed), len(envs)
+        seen = np.stack([env.reset(seed=seed + i)[0] for i, env in enumerate(envs)])
+        number, played = np.arange(count), np.zeros((episodes, 2))  # which game each of them is at, and how it went
+        while (playing := np.flatnonzero(number < episodes)).size:
+            explore, choice = rng.random((2, count))[:, playing]
+            best = choose(seen[playing], explore)
+            actions = np.where(explore < JUDGED_BY, choice * envs[0].action_space.n, best).astype(int)
+            for i, action in zip(playing.tolist(), actions.tolist(), strict=True):
+                seen[i], reward, terminated, truncated, _ = envs[i].step(action)
+                played[number[i]] += reward, 1
+                if terminated or truncated:
+                    number[i] += count
+                    seen[i], _ = envs[i].reset(seed=seed + int(number[i]))
+        for env in envs:
+            env.close()
+        return played
 
 
 def any_game(env_id: str) -> AtariExperiment:
