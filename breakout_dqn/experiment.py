@@ -11,6 +11,7 @@ from shared.dqn.pqn_settings import PQNSettings
 from shared.errors import UserError
 from shared.late import late
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
+from shared.runs.experiment import AnySettings
 from shared.runs.own import EnvExperiment, EnvSettings
 from shared.runs.suite import Suite
 
@@ -106,7 +107,7 @@ def any_game(env_id: str) -> AtariExperiment:
     return AtariExperiment(name=env_id, title=env_id, presets=PRESETS, unit="games", rom=rom)
 
 
-PRESETS = {"exercise": presets.EXERCISE, "tuned": presets.TUNED}
+PRESETS: dict[str, AnySettings] = {"exercise": presets.EXERCISE, "tuned": presets.TUNED}
 BREAKOUT_ID = "ALE/Breakout-v5"
 EXPERIMENTS = {
     "breakout": AtariExperiment(

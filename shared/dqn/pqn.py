@@ -203,9 +203,9 @@ class PQN:
         self.optimizer.learning_rate = settings.learning_rate_at(state.steps)
         rng = np.random.default_rng([settings.seed, state.rollouts, ORDER])
         played, size = rollout.action.size, settings.batch_size
-        order = [rng.permutation(played)[: played // size * size] for _ in range(settings.epochs)]
+        epochs = [rng.permutation(played)[: played // size * size] for _ in range(settings.epochs)]
         rows = (array.reshape(played, *array.shape[2:]) for array in rollout)
-        order = np.concatenate(order).reshape(-1, size).astype(np.int32)
+        order = np.concatenate(epochs).reshape(-1, size).astype(np.int32)
         loss = self._learn(*map(ops.convert_to_tensor, (*rows, order)))
         return float(loss), float(np.abs(rollout.target).max())
 

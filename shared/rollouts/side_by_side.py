@@ -55,6 +55,9 @@ class SideBySide:
         self.seed, self.time_limit, self.clip_rewards = seed, time_limit, clip_rewards
         self.space, self.num_actions = self.envs[0].observation_space, int(self.envs[0].action_space.n)
         self.frames = getattr(self.envs[0].unwrapped, "frames", 1)
+        self.begun = 0  # episodes
+        self.length, self.score = np.zeros(count, np.int64), np.zeros(count)  # of those under way
+        self.seen = np.zeros((count, *self.space.shape), self.space.dtype)  # now
         self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
 
     def start(self) -> np.ndarray:
