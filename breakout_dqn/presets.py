@@ -37,6 +37,7 @@ TUNED = PQNSettings(
     epsilon=1.0,
     epsilon_end=0.005,
     epsilon_decay=300_000,
+    return_lambda=0.65,
     clip_rewards=True,
     epochs=2,
     batch_size=256,

@@ -192,12 +192,12 @@ def test_weights_that_are_no_longer_finite_show_in_the_loss():
 
 
 def test_cart_pole_is_learned():
-    """Random play lasts 20 steps. (30,000 steps; the preset makes 300,000.)"""
+    """Random play lasts 20 steps. (20,000 steps; the preset makes 300,000.)"""
     settings = dataclasses.replace(
         any_env("CartPole-v1").presets["pqn"],
-        steps=30_000,
-        epsilon_decay=10_000,
-        learning_rate_decay=30_000,
+        steps=20_000,
+        epsilon_decay=4_000,
+        learning_rate_decay=20_000,
         hidden=(64,),
     )
     experiment = any_env("CartPole-v1")

@@ -22,10 +22,10 @@ class PQNSettings:
     seed: int = option(0, "every random number of the run comes from it", low=0, high=2**31 - 1)
 
     steps: int = option(300_000, "environment steps after which training ends", low=1, group=PLAYING)
-    num_envs: int = option(32, "games played side by side", low=1, high=4096, search=(8, 64), group=PLAYING)
+    num_envs: int = option(8, "games played side by side", low=1, high=4096, search=(8, 64), group=PLAYING)
     time_limit: int | None = option(None, "environment steps after which a game is cut", low=1, group=PLAYING)
     rollout: int = option(
-        32, "steps of every game from one round of learning to the next", low=1, high=4096, group=PLAYING
+        16, "steps of every game from one round of learning to the next", low=1, high=4096, group=PLAYING
     )
 
     epsilon: float = option(1.0, "chance of a random action at the start", low=0.0, high=1.0, group=EXPLORING)
@@ -49,7 +49,7 @@ class PQNSettings:
     )
     discount: float = option(0.99, "value of a reward one step later, gamma", low=0.0, high=1.0, group=LEARNING)
     return_lambda: float = option(
-        0.65,
+        0.9,
         "0: a target trusts the value of the next step; 1: it waits for all rewards of the rollout",
         low=0.0,
         high=1.0,
@@ -57,8 +57,8 @@ class PQNSettings:
         group=LEARNING,
     )
     clip_rewards: bool = option(False, "learn from rewards cut to -1 ... 1", group=LEARNING)
-    epochs: int = option(2, "times that a rollout is learned from", low=1, high=100, group=LEARNING)
-    batch_size: int = option(128, "environment steps in one update", low=1, search=(32, 512), group=LEARNING)
+    epochs: int = option(4, "times that a rollout is learned from", low=1, high=100, group=LEARNING)
+    batch_size: int = option(64, "environment steps in one update", low=1, search=(32, 512), group=LEARNING)
     optimizer: str = option("adam", "gradient descent rule", choices=OPTIMIZERS, group=LEARNING)
     learning_rate: float = option(
         1e-3, "step size of the optimizer at the start", low=0.0, search=(1e-5, 1e-2), group=LEARNING
