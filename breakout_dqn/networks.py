@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from shared.nn.layers import dueling_head
+from shared.nn.layers import Dueling
 
 # Filters, size, stride. On Breakout's 40 x 36 x 3 the network makes 1.9 million multiplications with 0.4 million
 # weights; that of Mnih et al. (2015) on 84 x 84 x 4 makes 9.4 with 1.7.
@@ -20,7 +20,7 @@ def atari_network(
         shape: of an observation, bytes.
         outputs: actions.
         hidden: units of each dense layer.
-        seed: of the initial weights, uniform after Glorot and Bengio (2010).
+        seed: of the initial weights, uniform after Glorot and Bengio (2010); those of the heads are 0.
         layer_norm: normalise what each layer puts out before its activation (Ba, Kiros and Hinton 2016).
 
     Returns a built Keras model from float32 [B, *shape], 0 to 255, to float32 [B, outputs].
@@ -43,4 +43,7 @@ def atari_network(
     features = keras.layers.Flatten()(features)
     for units in hidden:
         features = activated(keras.layers.Dense(units, kernel_initializer=initial())(features))
-    return keras.Model(observation, dueling_head(features, outputs, next(seeds), "mean"), name="q_network")
+    # All values begin at 0. Random ones would begin too high where the best of them counts, and unlearn that slowly.
+    value = keras.layers.Dense(1, name="value", kernel_initializer="zeros")(features)
+    advantage = keras.layers.Dense(outputs, name="advantage", kernel_initializer="zeros")(features)
+    return keras.Model(observation, Dueling("mean", name="q_values")([value, advantage]), name="q_network")

@@ -167,13 +167,12 @@ def test_updates_are_those_of_plain_keras():
 def test_a_cut_and_resumed_training_equals_an_unbroken_one_and_begins_again_with_another_seed():
     settings = small(weight_average=0.9, learning_rate_decay=256)
     experiment = any_env("CartPole-v1")
-    whole = experiment.trainer(settings, "vector")
-    expected = trained(whole, whole.start())
     first, second = (experiment.trainer(settings, "vector") for _ in range(2))
     state = first.start()
     for _ in range(3):
         state, _ = first.run(state)
     arrays = {name: array.copy() for name, array in first.snapshot(state).items()}
+    expected = trained(first, state)
     for ours, theirs in zip(trained(second, second.restore(arrays)), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     other = dataclasses.replace(settings, seed=1)
