@@ -3,17 +3,17 @@
 from shared.dqn.pqn_settings import PQNSettings
 from shared.runs.own import EnvSettings
 
-# A Double Dueling DQN. An update every 4 steps of batch 32 learns from each step eight times, as Mnih et al. (2015) do;
-# here the same is an update of 128 after each step of 16 games.
+# Each step is learned from four times (an update of 128 after every 32 steps), half as often as Mnih et al. (2015) do it:
+# learning takes most of the time.
 EXERCISE = EnvSettings(
     episodes=None,
-    steps=4_000_000,
+    steps=2_000_000,
     num_envs=16,
     hidden=(256,),
     optimizer="adam",
     learning_rate=2.5e-4,
     learning_rate_end=5e-5,
-    learning_rate_decay=4_000_000,
+    learning_rate_decay=2_000_000,
     loss="clipped-huber",
     discount=0.99,
     n_step=3,
