@@ -3,8 +3,8 @@
 from shared.dqn.pqn_settings import PQNSettings
 from shared.runs.own import EnvSettings
 
-# Each step is learned from four times (an update of 128 after every 32 steps), half as often as Mnih et al. (2015) do it:
-# learning takes most of the time.
+# Each step is learned from four times (an update of 128 after every 32 steps), half as often as Mnih et al. (2015) do
+# it: learning takes most of the time.
 EXERCISE = EnvSettings(
     episodes=None,
     steps=2_000_000,
