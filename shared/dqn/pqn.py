@@ -72,6 +72,7 @@ class PQN:
         shape = (settings.num_envs, *self.games.space.shape)
         self._values = program(lambda seen: self.player(seen), shape, xla=not plain)
         self._learn = graph(self._updates) if plain else compiled(self._updates)
+        self._traced = False  # whether `_learn` has been called
         self._beside = ThreadPoolExecutor(1, "player")
 
     # -- what a caller sees -------------------------------------------------------------------------------------
@@ -104,6 +105,9 @@ class PQN:
     def run(self, state: TrainState) -> tuple[TrainState, Trace]:
         """Play a rollout, and learn from the one before; returns the next state and the `Trace` of the rollout."""
         playing = self._beside.submit(self._play, state)
+        if state.rollouts and not self._traced:  # the compile cache knows a program by its names: nobody counts them up
+            playing.result()
+            self._traced = True
         try:
             loss, largest = self._learn_from(self.waiting, state) if state.rollouts else (0.0, 0.0)
         finally:
