@@ -10,7 +10,7 @@ from cave_game.game import Cave
 from cave_game.game2017 import AGES, Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
-from shared.runs.experiment import Experiment, Figure
+from shared.runs.experiment import READABLE, Experiment, Figure
 from shared.runs.suite import Suite
 
 envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
@@ -20,9 +20,15 @@ np = late("numpy")
 class CaveExperiment(Experiment):
     """T3's game of CAVE."""
 
-    def game(self, settings: Any) -> Any:
+    readable = READABLE | {"starts": "wide"}
+
+    def game(self, settings: Any) -> Cave | Cave2017:
         """The rules."""
         return Cave()
+
+    def training_game(self, settings: CaveSettings) -> Cave | Cave2017:
+        """The rules, with the starts that the training has."""
+        return dataclasses.replace(self.game(settings), starts=settings.starts)
 
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave-v0`."""
@@ -38,6 +44,7 @@ class CaveExperiment(Experiment):
             settings.seed,
             settings.first_value,
             settings.activation,
+            settings.convolutions,
         )
 
     def stage(self) -> Any:
@@ -77,7 +84,8 @@ class Cave2017Experiment(CaveExperiment):
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
-        env = gymnasium.make("cave_game/Cave2017-v0", **dataclasses.asdict(self.game(settings)), **options)
+        rules = {"observation": settings.observation, "quirks": settings.quirks, "reward": settings.reward}
+        env = gymnasium.make("cave_game/Cave2017-v0", **rules, **options)
         return envs.Holding(env, settings.hold) if settings.hold > 1 else env
 
     def network(self, settings: Any, outputs: int) -> Any:
@@ -85,7 +93,9 @@ class Cave2017Experiment(CaveExperiment):
         if settings.network == "stacked":
             return super().network(settings, outputs)
         shape = self.spaces(settings).observation_shape
-        return networks.recurrent(shape, outputs, settings.hidden, settings.seed, settings.first_value)
+        return networks.recurrent(
+            shape, outputs, settings.hidden, settings.seed, settings.first_value, settings.convolutions
+        )
 
     def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
         """Those of the first preset, with the observation of that shape; axes of 1 do not count."""

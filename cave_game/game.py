@@ -18,10 +18,12 @@ MARGIN = 3  # rows of rock above and below that always remain
 NARROWS_EVERY, NARROWS_AT = 48, 12  # columns from one narrowing by a cell to the next, and the remainder they stand at
 BLOCK_EVERY, BLOCK_WIDTH, BLOCK_HEIGHT = 24, 3, 8
 PASSAGE = 7  # free cells on one side of a block, at least
+NARROWEST = NARROWS_EVERY * (START_GAP - LEAST_GAP + 1)  # columns flown after which all that is in view is narrowest
 NO_BLOCK = ROWS  # "top row" of a block where there is none: below the screen
 
 ROCK, CRAFT_BRIGHTNESS = 0.5, 1.0  # brightness on the screen; free cells are 0
 FLYING, CEILING, FLOOR, BLOCK = range(4)  # what has ended the game
+STARTS = ("wide", "any")  # how narrow the cave is at the beginning
 TIME_LIMIT = 2000  # steps of an episode; no rule of the game, but what its scores are out of
 
 
@@ -68,27 +70,42 @@ class Cave:
 
     Each step takes one draw, for the column that comes into view: the same draws give the same cave, however it is
     flown. `cave_game/planner.py` flies through all of them.
+
+    `starts="any"` is for training: a game begins as narrow as it is after 0 to 624 steps, a number that takes a draw.
     """  # noqa: E501
+
+    starts: str = "wide"
 
     crash_counts = False  # the score is the number of steps survived
     num_actions = 2
     observation_shape = (ROWS // SHRINK, COLUMNS // SHRINK, FRAMES)
-    reset_draws = 0
     step_draws = 1
 
+    def __post_init__(self):
+        if self.starts not in STARTS:
+            raise ValueError(f"starts={self.starts!r}: choose one of {list(STARTS)}")
+
+    @property
+    def reset_draws(self) -> int:
+        """How many uniform numbers one reset consumes."""
+        return int(self.starts == "any")
+
     def reset(self, xp: Any, draws: Any) -> State:
-        """Start N games; of `draws`, float32 [N, 0], only the length counts."""
+        """Start N games; of `draws`, float32 [N, 0], only the length counts. With `starts="any"` it is [N, 1]."""
         none = xp.zeros((draws.shape[0],), dtype="int32")  # [N]
         level = xp.zeros((draws.shape[0], PROFILE), dtype="int8")  # [N, 51]
-        ceiling, row = (ROWS - START_GAP) // 2, (ROWS - CRAFT) // 2
+        row = (ROWS - CRAFT) // 2
+        distance = none if self.starts == "wide" else self._pick(xp, draws[:, 0], NARROWEST + 1)
+        gap = self._gap(xp, self._columns(xp, distance))
+        ceiling = (ROWS - gap) // 2
         return State(
             height=none + row * QUARTERS,
             speed=none,
             rows=level[:, :FRAMES] + row,
-            ceiling=level + ceiling,
-            floor=level + (ceiling + START_GAP),
+            ceiling=xp.array(ceiling, dtype="int8"),
+            floor=xp.array(ceiling + gap, dtype="int8"),
             block=level + NO_BLOCK,
-            distance=none,
+            distance=distance,
             ending=none,
         )
 
@@ -183,9 +200,9 @@ class Cave:
 
     def unpack(self, xp: Any, packed: Packed) -> State:
         """The states that were packed, but for height and speed, which are 0: they cannot be seen."""
-        first, number = self._blocks_in_view(xp, packed.distance)
-        column = first + xp.arange(PROFILE, dtype="int32")[None]  # [N, 51]
-        gap = xp.clip(START_GAP - (column - NARROWS_AT) // NARROWS_EVERY, LEAST_GAP, START_GAP)
+        number = self._blocks_in_view(xp, packed.distance)[1]
+        column = self._columns(xp, packed.distance)
+        gap = self._gap(xp, column)
         top = xp.take_along_axis(packed.tops, xp.clip(column // BLOCK_EVERY - number[:, :1], 0, 2), axis=1)
         none = xp.zeros_like(packed.distance)
         return State(
@@ -198,6 +215,14 @@ class Cave:
             distance=packed.distance,
             ending=xp.array(packed.ending, dtype="int32"),
         )
+
+    def _columns(self, xp, distance):
+        """Which columns of the cave the profiles show, int32 [N, 51]."""
+        return distance[:, None] + COLUMNS - PROFILE + xp.arange(PROFILE, dtype="int32")[None]
+
+    def _gap(self, xp, column):
+        """Free cells between ceiling and floor in some columns of the cave, int32 alike."""
+        return xp.clip(START_GAP - (column - NARROWS_AT) // NARROWS_EVERY, LEAST_GAP, START_GAP)
 
     def _blocks_in_view(self, xp, distance):
         """The first column of the profiles, int32 [N, 1], and the numbers of the blocks that may be in them, [N, 3]."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cave_game.game import BLOCK, CEILING, FLOOR, FLYING
+from cave_game.game import BLOCK, CEILING, FLOOR, FLYING, STARTS
 
 ROWS, COLUMNS = 48, 48  # cells of the screen
 CELL = 50  # heights and speeds are whole numbers of fiftieths of a cell, so that they are exact
@@ -28,6 +28,8 @@ ROCK_BRIGHTNESS, BLOCK_BRIGHTNESS, TAIL_BRIGHTNESS, CRAFT_BRIGHTNESS = 0.4, 0.5,
 AGES = {"published": (8, 6, 4, 2, 0), "halved": (6, 4, 2, 0)}  # how many steps ago each screen was that is observed
 OLDEST = 8
 HEIGHTS, PROFILE = OLDEST + TAIL, OLDEST + COLUMNS  # how many heights and columns the last nine screens show
+# Steps made after which all that is in view is narrowest: 1330.
+NARROWEST = NARROWS_EVERY * (FIRST_HALF - LEAST_HALF) // NARROWS_BY + PROFILE - 1
 SHRINK = 2  # cells per side that one value of the halved screens belongs to
 TIME_LIMIT = 10_000  # steps of an episode; no rule of the game, but what its scores are out of
 
@@ -104,15 +106,17 @@ class Cave2017:
 
     Each step takes two draws, for the column that comes into view and for a block: the same draws give the same cave,
     however it is flown.
+
+    `starts="any"` is for training: a game begins as narrow as it is after 0 to 1330 steps, a number that takes a draw.
     """  # noqa: E501
 
     observation: str = "published"
     quirks: bool = True
     reward: str = "crash"
+    starts: str = "wide"
 
     crash_counts = True  # the score is the number of steps made
     num_actions = 2
-    reset_draws = 0
     step_draws = 2
 
     def __post_init__(self):
@@ -120,6 +124,13 @@ class Cave2017:
             raise ValueError(f"observation={self.observation!r}: choose one of {sorted(AGES)}")
         if self.reward not in ("crash", "survival"):
             raise ValueError(f'reward={self.reward!r}: choose "crash" (-1 when the game ends) or "survival"')
+        if self.starts not in STARTS:
+            raise ValueError(f"starts={self.starts!r}: choose one of {list(STARTS)}")
+
+    @property
+    def reset_draws(self) -> int:
+        """How many uniform numbers one reset consumes."""
+        return int(self.starts == "any")
 
     @property
     def observation_shape(self) -> tuple[int, int, int]:
@@ -132,19 +143,21 @@ class Cave2017:
         )
 
     def reset(self, xp: Any, draws: Any) -> State:
-        """Start N games; of `draws`, float32 [N, 0], only the length counts."""
+        """Start N games; of `draws`, float32 [N, 0], only the length counts. With `starts="any"` it is [N, 1]."""
         games = draws.shape[0]
         none = xp.zeros((games,), dtype="int32")
         level = xp.full((games, PROFILE), MIDDLE, dtype="int32")
+        steps = none if self.starts == "wide" else xp.array(xp.floor(draws[:, 0] * (NARROWEST + 1)), dtype="int32")
+        half = self._half(xp, self._when(xp, steps))
         return State(
             heights=level[:, :HEIGHTS],
             speed=none,
-            ceiling=level - FIRST_HALF,
-            floor=level + FIRST_HALF,
+            ceiling=level - half,
+            floor=level + half,
             block=xp.full_like(level, NO_BLOCK),
             slope=none,
             last_block=none + NO_BLOCK,
-            steps=none,
+            steps=steps,
             ending=none + FLYING,
         )
 
@@ -200,6 +213,10 @@ class Cave2017:
         first = self._row(xp, centre - half)
         places = self._row(xp, centre + half - BLOCK_HEIGHT * CELL) - first
         return CELL * (first + xp.array(xp.floor(draw * xp.array(places, dtype="float32")), dtype="int32"))
+
+    def _when(self, xp, steps):
+        """At which steps the columns of the profiles came into view, int32 [N, 56]."""
+        return steps[:, None] + xp.arange(PROFILE, dtype="int32")[None] - (PROFILE - 1)
 
     def _half(self, xp, steps):
         """From the centre to ceiling and floor in the columns that come into view at some steps, int32 alike."""
@@ -307,8 +324,7 @@ class Cave2017:
         speeds, moves, centre, blocks = (xp.array(field, dtype="int32") for field in packed[:4])
         middle = xp.zeros_like(centre) + MIDDLE
         centres = self._summed(xp, moves, middle + centre)
-        columns = xp.arange(PROFILE, dtype="int32")[None] - (PROFILE - 1)
-        half = self._half(xp, packed.steps[:, None] + columns)
+        half = self._half(xp, self._when(xp, packed.steps))
         number, in_block = self._block_places(xp, packed.steps)[1:]
         top = xp.take_along_axis(blocks, number, axis=1)
         there = xp.logical_and(in_block, top != NO_PACKED_BLOCK)

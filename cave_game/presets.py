@@ -3,7 +3,7 @@
 import dataclasses
 
 from cave_game import game2017
-from cave_game.game import TIME_LIMIT
+from cave_game.game import STARTS, TIME_LIMIT
 from shared.dqn.settings import LEARNING, PLAYING, QUIRKS, Settings
 from shared.options import option
 
@@ -14,6 +14,16 @@ class CaveSettings(Settings):
 
     time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
     first_value: float = option(0.0, "value that an untrained network gives to every action: the bias of its output")
+    starts: str = option(
+        "wide",
+        "where a flight of the training begins: in a wide cave, as the rules say, or in one as narrow as after any "
+        "number of steps",
+        choices=STARTS,
+        group=PLAYING,
+    )
+    convolutions: str = option(
+        "published", "T3's convolutions, or three that each halve the screen", choices=("published", "strided")
+    )
     activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
 
 
@@ -123,7 +133,19 @@ CAVE2017_TUTORIAL = Cave2017Settings(
 
 CAVE2017_TUNED = Cave2017Settings(
     **dataclasses.asdict(CAVE_TUNED)
-    | {"time_limit": game2017.TIME_LIMIT, "observation": "halved", "reward": "survival"}
+    | {
+        "time_limit": game2017.TIME_LIMIT,
+        "observation": "halved",
+        "reward": "survival",
+        "starts": "any",
+        "convolutions": "strided",
+        "hidden": (256,),
+        "first_value": 33.0,
+        "discount": 0.97,
+        "weight_average": 0.999,
+        "steps": 8_000_000,
+        "learning_rate_decay": 8_000_000,
+    }
 )
 
 CAVE2017_RECURRENT = dataclasses.replace(CAVE2017_TUNED, network="recurrent")

@@ -84,6 +84,7 @@ class Experiment:
 
     method: ClassVar[str] = "a DQN"  # what learns it
     engines: ClassVar[tuple[str, ...]] = ("compiled", "readable")  # its loops; the first one is the default
+    readable: ClassVar[Mapping[str, Any]] = READABLE
     fixed: ClassVar[tuple[str, ...]] = ()  # names of settings that mean nothing to it, and have no flag
     # The charts of its learning curve, `shared.display.charts.Panel`s; None: the usual ones.
     panels: ClassVar[tuple[Any, ...] | None] = None
@@ -107,6 +108,10 @@ class Experiment:
     def game(self, settings: Any) -> Game:
         """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
+
+    def training_game(self, settings: Any) -> Game:
+        """The rules that the compiled loop trains with: those of `game`, where nothing else is said."""
+        return self.game(settings)
 
     def spaces(self, settings: Any) -> Spaces:
         """What its networks take and give (`Spaces`)."""
@@ -185,9 +190,8 @@ class Experiment:
 
     def engine(self, settings: Any) -> Trainer:
         """The compiled loop for these settings."""
-        return engine.Engine(
-            self.game(settings), self.model(settings), self.optimizer(settings), self.learner(settings), settings
-        )
+        game = self.training_game(settings)
+        return engine.Engine(game, self.model(settings), self.optimizer(settings), self.learner(settings), settings)
 
     def loop(self, settings: Settings) -> Trainer:
         """The readable loop for these settings: `shared.dqn.agent.Agent` in the Gymnasium environment.
@@ -195,7 +199,7 @@ class Experiment:
         Raises:
             UserError: if the settings ask for what only the compiled loop can do.
         """
-        for name, plain in READABLE.items():
+        for name, plain in self.readable.items():
             value = getattr(settings, name)
             if value != plain:
                 raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")

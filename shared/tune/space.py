@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from shared.commands.parser import NUMBERS
 from shared.errors import UserError
 from shared.options import check_value, flag, refuse_unknown, value_types
-from shared.runs.experiment import READABLE
 from shared.runs.suite import Choice
 
 DECADE = 10  # a range from more than 0 to this many times as much is searched by factors, not by differences
@@ -85,7 +84,7 @@ def dimensions(asked: Sequence[str], choice: Choice, argv: Sequence[str]) -> tup
     fields = {field.name: field for field in dataclasses.fields(choice.settings)}
     given = {word.split("=")[0] for word in argv}
     if not asked:
-        fixed = {*choice.experiment.fixed, *(READABLE if choice.engine == "readable" else ())}
+        fixed = {*choice.experiment.fixed, *(choice.experiment.readable if choice.engine == "readable" else ())}
         asked = [
             name
             for name, field in fields.items()
