@@ -1,7 +1,7 @@
 """Atari games as experiments: which networks learn them, and how they are judged. Any `ALE/...-v5` can be one."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -25,6 +25,8 @@ HUMAN, RANDOM = 30.5, 1.7  # scores at Breakout (Mnih et al. 2015, extended data
 @dataclasses.dataclass(frozen=True)
 class AtariExperiment(EnvExperiment):
     """A game of ale-py's."""
+
+    engines: ClassVar[tuple[str, ...]] = ("vector",)  # the loop to read knows no lost lives
 
     rom: str = ""
     picture: atari.Picture = atari.WHOLE

@@ -17,7 +17,7 @@ from shared.nn.backend import value_and_gradients
 from shared.nn.convolutions import better_in_a_plain_graph
 from shared.nn.networks import dense, fitting
 from shared.rollouts.side_by_side import SideBySide
-from shared.runs.own import any_env
+from shared.runs.own import ANY_ENV, any_env
 
 SMALL = PQNSettings(
     steps=256, num_envs=4, rollout=8, hidden=(16,), batch_size=8, epsilon_decay=200, learning_rate_decay=0, epochs=2
@@ -217,9 +217,14 @@ def test_what_does_not_go_together_is_one_line(changes, complaint):
         small(**changes)
 
 
-def test_pqn_has_no_loop_to_read():
+def test_what_the_loop_to_read_cannot_do_is_said_in_one_line():
     with pytest.raises(UserError, match=r"^--engine readable: PQN has no loop to read; leave it out$"):
         any_env("CartPole-v1").trainer(small(), "readable")
+    clipped = dataclasses.replace(ANY_ENV, clip_rewards=True)
+    with pytest.raises(UserError, match=r"^--clip-rewards: the readable loop cannot do this; use --engine vector$"):
+        any_env("CartPole-v1").trainer(clipped, "readable")
+    with pytest.raises(UserError, match=r"^--num-envs 8: the readable loop cannot do this; use --engine vector$"):
+        any_env("CartPole-v1").trainer(ANY_ENV, "readable")
 
 
 def test_a_training_goes_on_where_another_ended():

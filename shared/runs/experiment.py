@@ -202,7 +202,9 @@ class Experiment:
         for name, plain in self.readable.items():
             value = getattr(settings, name)
             if value != plain:
-                raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
+                raise UserError(
+                    f"{flag(name)} {value}: the readable loop cannot do this; use --engine {self.engines[0]}"
+                )
         env = self.env(settings, max_episode_steps=settings.time_limit or -1)
         made = agent.Agent(
             env,

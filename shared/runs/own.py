@@ -149,6 +149,8 @@ class EnvExperiment(Experiment):
                 raise UserError("--engine readable: PQN has no loop to read; leave it out")
             return pqn.PQN(lambda: self.env(settings), self.model(settings), settings)
         if engine == "readable":
+            if settings.clip_rewards:
+                raise UserError("--clip-rewards: the readable loop cannot do this; use --engine vector")
             return self.loop(settings)
         for name, plain in (("prioritized", False), ("replay_states", False), ("restore_best", False)):
             if getattr(settings, name) != plain:
