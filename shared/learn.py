@@ -218,8 +218,8 @@ def experiment(
     """The agent that `python -m <package>.train` trains.
 
     Args:
-        package: `"catch_dqn"`, `"cave_game"`, `"cartpole_dqn"` or `"lunar_pg"`, or the path of a file with a game of
-            one's own that ends with `program(...)`.
+        package: `"catch_dqn"`, `"cave_game"`, `"cartpole_dqn"`, `"lunar_pg"` or `"breakout_dqn"`, or the path of a file
+            with a game of one's own that ends with `program(...)`.
         name: which of its experiments, as after `--game`, `--variant` or `--env`; default: its first.
         preset: as after `--preset`, also a file; default: the experiment's first, which is the tutorial's.
         engine: as after `--engine`.

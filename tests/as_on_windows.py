@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("benchmarks", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
+PACKAGES = ("benchmarks", "breakout_dqn", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
 OURS = {*PACKAGES, "__main__", "conftest", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
 
 MODULES = {"curses", "fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}

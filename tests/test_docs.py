@@ -12,7 +12,7 @@ from benchmarks import docs
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS]
-OURS = "catch_dqn|cave_game|cartpole_dqn|lunar_pg|tabular_rl|shared|benchmarks|tests"
+OURS = "breakout_dqn|catch_dqn|cave_game|cartpole_dqn|lunar_pg|tabular_rl|shared|benchmarks|tests"
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

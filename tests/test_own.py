@@ -253,13 +253,13 @@ def test_a_cut_and_resumed_training_equals_an_unbroken_one():
 
 def test_an_environment_that_cannot_be_saved_begins_its_episodes_anew():
     loop = any_env("LunarLander-v3").trainer(small(steps=200), "vector")
-    assert not loop.can_be_saved
+    assert not loop.games.can_be_saved
     loop.block = 30
     time, _ = loop.run(loop.start())
     other = any_env("LunarLander-v3").trainer(small(steps=200), "vector")
     time = other.restore(loop.snapshot(time))
     assert int(time.steps) == 120
-    assert (other.length == 0).all()
+    assert (other.games.length == 0).all()
     trained(other, time)
 
 

@@ -12,7 +12,7 @@ import cartpole_dqn.experiment
 from shared.errors import UserError
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("benchmarks", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
+PACKAGES = ("benchmarks", "breakout_dqn", "cartpole_dqn", "catch_dqn", "cave_game", "lunar_pg", "shared", "tabular_rl")
 # Started by other modules, with no person at the other end.
 CHILDREN = {"benchmarks.child", "shared.model_files.hdf5_child", "shared.study.worker"}
 LESSONS = {f"cartpole_dqn.{lesson.name.replace('-', '_')}": lesson.name for lesson in cartpole_dqn.experiment.LESSONS}

@@ -120,7 +120,7 @@ def requested(argv: Sequence[str], suite: Suite) -> Request:
     parser.add_settings(file.over(defaults.settings) if file else defaults.settings, fixed=experiment.fixed)
     arguments = parser.parse_args(argv)
     try:
-        settings = settings_from(arguments, experiment.settings_class)
+        settings = settings_from(arguments, type(defaults.settings))
     except UserError as error:
         raise _with_source(error, argv, defaults.settings, preset, resume) from None
     preset = file.preset if file else arguments.preset

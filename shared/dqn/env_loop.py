@@ -17,12 +17,12 @@ from shared.dqn.env_memory import EnvMemory
 from shared.dqn.learners import Learner
 from shared.dqn.replay import Replay
 from shared.dqn.settings import Settings
-from shared.nn.backend import compiled, program, value_and_gradients
-from shared.nn.convolutions import with_matmul_convolutions
+from shared.nn.backend import compiled, graph, program, value_and_gradients
+from shared.nn.convolutions import better_in_a_plain_graph, with_matmul_convolutions
 from shared.nn.copies import copy_average, copy_of, copy_weights, refuse_unlike
 from shared.nn.optimizers import built
 from shared.options import refuse_all_but_another_seed
-from shared.rollouts import env_state
+from shared.rollouts.side_by_side import SideBySide
 from shared.rollouts.trace import Goal, Trace
 
 BLOCK_STEPS = 2000  # environment steps that one call of `run` makes, about
@@ -35,6 +35,7 @@ class EnvLoop:
         make_env: () -> a Gymnasium environment with a Box to observe, float or uint8, and discrete actions from 0 on.
         model, optimizer, learner, settings: as of `shared.dqn.engine.Engine`.
         block: steps of all environments that one call of `run` makes at most.
+        clip_rewards: learn from rewards that are cut to -1 ... 1; what is scored stays as it is.
     """
 
     def __init__(
@@ -45,21 +46,21 @@ class EnvLoop:
         learner: Learner,
         settings: Settings,
         block: int | None = None,
+        clip_rewards: bool = False,
     ) -> None:
         self.model, self.optimizer, self.learner, self.settings = model, optimizer, learner, settings
-        self.envs = [make_env() for _ in range(settings.num_envs)]
-        self.can_be_saved = all(map(env_state.can_be_saved, self.envs))
-        self.online = with_matmul_convolutions(model)
+        self.games = SideBySide(make_env, settings.num_envs, settings.seed, settings.time_limit, clip_rewards)
+        plain = better_in_a_plain_graph(model)
+        self.online = model if plain else with_matmul_convolutions(model)
         if settings.weight_average and self.online is model:
             self.online = copy_of(model)  # `export` must not go on from a mean
         self.target = copy_of(self.online) if settings.target_sync else self.online
         learner.prepare(self.online, self.target)
         self._first_steps = built(optimizer, self.online.trainable_variables)
         self.clock, self.block = Clock(settings), block or max(1, BLOCK_STEPS // settings.num_envs)
-        space = self.envs[0].observation_space
-        self._values = program(lambda seen: learner.values(self.online, seen), (settings.num_envs, *space.shape))
-        self._learn = compiled(self._updates)
-        self._space = space
+        shape = (settings.num_envs, *self.games.space.shape)
+        self._values = program(lambda seen: learner.values(self.online, seen), shape, xla=not plain)
+        self._learn = graph(self._updates) if plain else compiled(self._updates)
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -70,18 +71,18 @@ class EnvLoop:
 
     def start(self) -> Time:
         """Begin an episode in every environment; returns the `Time` before the first step."""
-        games, settings = self.settings.num_envs, self.settings
-        self.memory = EnvMemory(settings.replay_capacity, games, self._space, settings.n_step, settings.discount)
-        self.begun, self.length, self.score = 0, np.zeros(games, np.int64), np.zeros(games)
-        self.seen = np.stack([self._begin(env) for env in self.envs])
-        self.memory.start(self.seen)
+        settings, games = self.settings, self.games
+        self.memory = EnvMemory(
+            settings.replay_capacity, settings.num_envs, games.space, settings.n_step, settings.discount, games.frames
+        )
+        self.memory.start(games.start())
         return START
 
     def again(self, settings: Settings, model: keras.Model) -> None:
         """Become what a new loop for these settings and this model would be (`shared.runs.trainer.Trainer.again`)."""
         refuse_all_but_another_seed(self.settings, settings)
         refuse_unlike(self.model, model)
-        self.settings = settings
+        self.settings, self.games.seed = settings, settings.seed
         for network in (self.model, self.online, self.target):
             copy_weights(model, network)
         self.optimizer.load_own_variables(self._first_steps)
@@ -118,11 +119,7 @@ class EnvLoop:
         """
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         arrays |= {f"state/{name}": np.array(value) for name, value in time._asdict().items()}
-        arrays |= {f"play/{name}": np.array(getattr(self, name)) for name in ("begun", "length", "score", "seen")}
-        if self.can_be_saved:
-            for i, env in enumerate(self.envs):
-                arrays |= {f"env/{i}/{name}": array for name, array in env_state.save(env).items()}
-        return arrays | self.memory.snapshot()
+        return arrays | self.games.snapshot() | self.memory.snapshot()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> Time:
         """Go back to where `snapshot` was taken; returns the `Time`."""
@@ -130,19 +127,13 @@ class EnvLoop:
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         self.memory.restore(arrays)
-        self.begun = int(arrays["play/begun"])
-        if self.can_be_saved:
-            self.length, self.score, self.seen = (arrays[f"play/{name}"].copy() for name in ("length", "score", "seen"))
-            for i, env in enumerate(self.envs):
-                env_state.load(env, {name: arrays[f"env/{i}/{name}"] for name in ("state", "counts", "generator")})
-        else:
-            self._begin_anew()
+        if not self.games.restore(arrays):
+            self.memory.cut(self.games.seen)
         return Time(*(int(arrays[f"state/{name}"]) for name in Time._fields))
 
     def close(self) -> None:
         """Close the environments."""
-        for env in self.envs:
-            env.close()
+        self.games.close()
 
     # -- one step -----------------------------------------------------------------------------------------------
 
@@ -152,25 +143,13 @@ class EnvLoop:
         # All chance of a step comes from the seed and the number of the step.
         draws = np.random.Generator(np.random.Philox(key=np.array([settings.seed, time.steps], np.uint64)))
         explore, choice = draws.random((2, games))
-        best = np.argmax(self._values(np.asarray(self.seen, np.float32)), axis=1)
-        num_actions = self.envs[0].action_space.n
-        action = np.where(explore < self.clock.epsilon(time), (choice * num_actions).astype(int), best)
-        reward, terminated, truncated = np.zeros(games), np.zeros(games, bool), np.zeros(games, bool)
-        seen, final = np.empty_like(self.seen), {}
-        for i, env in enumerate(self.envs):
-            seen[i], reward[i], terminated[i], truncated[i], _ = env.step(int(action[i]))
-            if settings.time_limit is not None and self.length[i] + 1 >= settings.time_limit:
-                truncated[i] = True
-        self.length, self.score = self.length + 1, self.score + reward
-        ended = terminated | truncated
-        row = Trace(ended, self.score, self.length, 0.0, 0.0)
-        for i in np.flatnonzero(ended).tolist():
-            final[i] = seen[i].copy()
-            seen[i] = self._begin(self.envs[i])
-        self.length, self.score = np.where(ended, 0, self.length), np.where(ended, 0.0, self.score)
-        no_more = terminated if settings.truncation == "bootstrap" else ended
-        self.memory.add(action, reward, no_more, ended, seen, final)
-        self.seen = seen
+        best = np.argmax(self._values(np.asarray(self.games.seen, np.float32)), axis=1)
+        action = np.where(explore < self.clock.epsilon(time), (choice * self.games.num_actions).astype(int), best)
+        steps = self.games.step(action)
+        ended = steps.ended
+        row = Trace(ended, steps.score, steps.length, 0.0, 0.0)
+        no_more = steps.over if settings.truncation == "bootstrap" else steps.over | ended
+        self.memory.add(action, steps.reward, no_more, ended, self.games.seen, steps.final)
         before, time = time, self.clock.after_step(time, int(ended.sum()))
         due = int(self.clock.updates_due(before, time, int(ended.sum())))
         if due and time.steps > self.clock.steps_before_learning:
@@ -210,22 +189,6 @@ class EnvLoop:
         """One batch of several, observations as float32."""
         s_tm1, a_tm1, r_t, discount_t, s_t = (ops.take(column, number, axis=0) for column in columns)
         return Replay(ops.cast(s_tm1, "float32"), a_tm1, r_t, discount_t, ops.cast(s_t, "float32"))
-
-    def _begin(self, env):
-        """Reset one environment, with a seed that is a function of the run's seed and the episode's number."""
-        seed = int(np.random.SeedSequence([self.settings.seed, self.begun]).generate_state(1)[0] >> 1)
-        self.begun += 1
-        return env.reset(seed=seed)[0]
-
-    def _begin_anew(self):
-        """Begin new episodes everywhere; those that were under way when training was saved are cut."""
-        last = (self.memory.steps - 1) % self.memory.rows
-        now = self.memory.seen[self.memory.steps % self.memory.rows].copy()
-        open_games = np.flatnonzero(~self.memory.ended[last])
-        self.memory.ended[last] = True
-        self.memory.final |= {(last, int(game)): now[game] for game in open_games if self.memory.steps}
-        self.seen = np.stack([self._begin(env) for env in self.envs])
-        self.memory.start(self.seen)
 
     def _variables(self):
         named = {f"online/{i}": v for i, v in enumerate(self.online.variables)}

@@ -4,10 +4,14 @@ N environments write a row at every step. What follows an observation stands in 
 cut, and the next row begins another one, its last observation is kept beside.
 """
 
+import math
+
 import gymnasium
 import numpy as np
 
 from shared.dqn.replay import Replay
+from shared.errors import UserError
+from shared.machine import memory_bytes
 from shared.rollouts.env_state import packed, unpacked
 
 
@@ -20,12 +24,28 @@ class EnvMemory:
         space: the environments' observation space, a `gymnasium.spaces.Box`.
         n_step: rewards in a return, n.
         discount: value of a reward one step later, gamma.
+        frames: an observation is the last so many pictures, one behind the other along its last axis; before an
+            episode's first one stands that one again. Each picture is stored once.
+
+    Raises:
+        UserError: if it would not fit into the machine's memory.
     """
 
-    def __init__(self, capacity: int, games: int, space: gymnasium.spaces.Box, n_step: int, discount: float) -> None:
-        self.games, self.n_step, self.discount = games, n_step, discount
-        self.rows = capacity // games + 1  # the last one is what is seen now
-        self.seen = np.zeros((self.rows, games, *space.shape), space.dtype)
+    def __init__(
+        self, capacity: int, games: int, space: gymnasium.spaces.Box, n_step: int, discount: float, frames: int = 1
+    ) -> None:
+        self.games, self.n_step, self.discount, self.frames = games, n_step, discount, frames
+        self.channels = space.shape[-1] // frames  # of one picture
+        self.rows = capacity // games + frames  # the last one is what is seen now
+        shape = (self.rows, games, *space.shape[:-1], self.channels)
+        needed, present = math.prod(shape) * space.dtype.itemsize, memory_bytes()
+        if needed > present:
+            raise UserError(
+                f"--replay-capacity {capacity}: needs {needed / 2**30:.1f} GiB, this machine has "
+                f"{present / 2**30:.1f} GiB; give a smaller one"
+            )
+        self.seen = np.zeros(shape, space.dtype)
+        self.age = np.zeros((self.rows, games), np.uint8)  # pictures before that one in its episode, frames - 1 at most
         self.action = np.zeros((self.rows, games), np.int32)
         self.reward = np.zeros((self.rows, games), np.float32)
         self.terminated = np.zeros((self.rows, games), bool)
@@ -37,11 +57,21 @@ class EnvMemory:
     @property
     def held(self) -> int:
         """How many transitions there are."""
-        return min(self.steps, self.rows - 1) * self.games
+        return min(self.steps, self.rows - self.frames) * self.games
 
     def start(self, seen: np.ndarray) -> None:
         """The first observations, [N, ...]."""
-        self.seen[self.steps % self.rows] = seen
+        self.seen[self.steps % self.rows] = seen[..., -self.channels :]
+        self.age[self.steps % self.rows] = 0
+
+    def cut(self, seen: np.ndarray) -> None:
+        """All episodes under way are cut; others begin with these observations, [N, ...]."""
+        last = (self.steps - 1) % self.rows
+        now = self._observed(np.full(self.games, self.steps), np.arange(self.games))
+        open_games = np.flatnonzero(~self.ended[last] & (self.steps > 0)).tolist()
+        self.final |= {(last, game): now[game].copy() for game in open_games}
+        self.ended[last] = True
+        self.start(seen)
 
     def add(
         self,
@@ -64,7 +94,9 @@ class EnvMemory:
         self.ended[row] = np.logical_or(terminated, truncated)
         self.final = {key: value for key, value in self.final.items() if key[0] != following}  # it is overwritten
         self.final |= {(row, game): value for game, value in final.items() if not terminated[game]}
-        self.seen[following] = seen
+        self.seen[following] = seen[..., -self.channels :]
+        self.age[following] = np.minimum(self.age[row] + 1, self.frames - 1)
+        self.age[following, list(final)] = 0
         self.steps += 1
 
     def sample(self, draws: np.ndarray) -> Replay:
@@ -83,11 +115,19 @@ class EnvMemory:
             reward += goes_on * discount * self.reward[row]
             discount = np.where(goes_on, discount * self.discount * ~self.terminated[row], discount)
             goes_on = goes_on & ~self.ended[row]
-        s_t = self.seen[(last + 1) % self.rows, game]
+        s_t = self._observed(last + 1, game)
         for i in np.flatnonzero(self.ended[last % self.rows, game] & (discount > 0)):
             s_t[i] = self.final[int(last[i] % self.rows), int(game[i])]
         row = step % self.rows, game
-        return Replay(self.seen[row], self.action[row], reward, discount.astype(np.float32), s_t)
+        return Replay(self._observed(step, game), self.action[row], reward, discount.astype(np.float32), s_t)
+
+    def _observed(self, step, game):
+        """What was seen before some steps, [B, ...]: pictures of older steps first."""
+        if self.frames == 1:
+            return self.seen[step % self.rows, game]
+        before = np.minimum(np.arange(self.frames - 1, -1, -1), self.age[step % self.rows, game][:, None])  # [B, F]
+        pictures = self.seen[(step[:, None] - before) % self.rows, game[:, None]]  # [B, F, ..., C]
+        return np.concatenate([pictures[:, i] for i in range(self.frames)], axis=-1)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """All of it as a dict of arrays by name."""
@@ -106,4 +146,4 @@ class EnvMemory:
         self.final = dict(zip(keys, unpacked(arrays["memory/final"]), strict=True))
 
 
-COLUMNS = ("seen", "action", "reward", "terminated", "ended")
+COLUMNS = ("seen", "age", "action", "reward", "terminated", "ended")

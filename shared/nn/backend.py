@@ -51,16 +51,19 @@ def compiled(function: Callable[..., Any]) -> tf.types.experimental.PolymorphicF
     return tf.function(traced, jit_compile=True, autograph=False)
 
 
-def program(function: Callable[..., Array], *shapes: tuple[int, ...]) -> Callable[..., np.ndarray]:
+def program(function: Callable[..., Array], *shapes: tuple[int, ...], xla: bool = True) -> Callable[..., np.ndarray]:
     """`function` compiled for float32 arrays of just these shapes: NumPy arrays in, a NumPy array out.
 
     For small networks called from Python: `compiled` picks its program anew at every call, which takes longer than
     the network itself. Without shapes there is one program for each kind of arrays that comes, compiled when it comes.
+    `xla=False` makes a plain graph of it (`shared.nn.convolutions.better_in_a_plain_graph`).
     """
     if not shapes:
-        made = functools.cache(functools.partial(program, function))
+        made = functools.cache(functools.partial(program, function, xla=xla))
         return lambda *arrays: made(*map(np.shape, arrays))(*arrays)
-    concrete = compiled(function).get_concrete_function(*(tf.TensorSpec(shape, tf.float32) for shape in shapes))
+    concrete = (compiled if xla else graph)(function).get_concrete_function(
+        *(tf.TensorSpec(shape, tf.float32) for shape in shapes)
+    )
     return lambda *arrays: concrete(*(tf.constant(array, tf.float32) for array in arrays)).numpy()
 
 

@@ -14,6 +14,7 @@ def dense(
     seed: int,
     activation: str = "relu",
     dueling: str = "none",
+    layer_norm: bool = False,
 ) -> keras.Model:
     """Dense layers from an observation to action values: T1's network at `hidden=(100, 100)`.
 
@@ -24,6 +25,7 @@ def dense(
         seed: of the initial weights, uniform after Glorot and Bengio (2010, eq. 16); layer i takes `seed + i`.
         activation: of the hidden layers.
         dueling: `none`, or what two heads subtract (`shared.nn.layers.Dueling`): `max` or `mean`.
+        layer_norm: normalise what each hidden layer puts out, before its activation (Ba et al. 2016).
 
     Returns a built Keras model from float32 [B, *observation_shape] to float32 [B, outputs].
     """
@@ -32,7 +34,7 @@ def dense(
         features = keras.layers.Flatten()(features)
     for i, units in enumerate(hidden):
         initial = keras.initializers.GlorotUniform(seed + i)
-        features = keras.layers.Dense(units, activation=activation, kernel_initializer=initial)(features)
+        features = _activated(keras.layers.Dense, features, activation, layer_norm, units, kernel_initializer=initial)
     seed = seed + len(hidden)
     if dueling == "none":
         values = keras.layers.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(seed))(features)
@@ -48,16 +50,17 @@ def fitting(
     seed: int,
     activation: str = "relu",
     of_bytes: bool = False,
+    layer_norm: bool = False,
 ) -> keras.Model:
     """A network for whatever is observed: dense layers for a vector; for a picture, convolutions before them.
 
     Args:
-        observation_shape, outputs, hidden, seed, activation: as for `dense`. A picture is (rows, columns) or (rows,
-            columns, channels) of at least 8 x 8; smaller ones are flattened.
+        observation_shape, outputs, hidden, seed, activation, layer_norm: as for `dense`. A picture is (rows,
+            columns) or (rows, columns, channels) of at least 8 x 8; smaller ones are flattened.
         of_bytes: the numbers are bytes, 0 to 255, and are divided by 255 first.
     """
     if len(observation_shape) < 2 or min(observation_shape[:2]) < 8:
-        return dense(observation_shape, outputs, hidden, seed, activation)
+        return dense(observation_shape, outputs, hidden, seed, activation, layer_norm=layer_norm)
     observation = features = keras.Input(observation_shape)
     if of_bytes:
         features = keras.layers.Rescaling(1 / 255)(features)
@@ -66,13 +69,21 @@ def fitting(
     seeds = iter(range(seed, seed + 100))
     large = min(observation_shape[:2]) >= 32  # such screens are halved once more
     for filters, size, stride in ((16, 4, 2), (32, 4, 2) if large else (32, 2, 1), (32, 2, 1)):
-        features = keras.layers.Conv2D(
-            filters, size, stride, "same", activation="relu",
+        features = _activated(
+            keras.layers.Conv2D, features, "relu", layer_norm, filters, size, stride, "same",
             kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-        )(features)  # fmt: skip
+        )  # fmt: skip
     features = keras.layers.Flatten()(features)
     for units in hidden:
         initial = keras.initializers.GlorotUniform(next(seeds))
-        features = keras.layers.Dense(units, activation=activation, kernel_initializer=initial)(features)
+        features = _activated(keras.layers.Dense, features, activation, layer_norm, units, kernel_initializer=initial)
     values = keras.layers.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(next(seeds)))(features)
     return keras.Model(observation, values, name="q_network")
+
+
+def _activated(kind, features, activation, layer_norm, *arguments, **options):
+    """The outputs of a new layer of some kind, normalised before the activation if wanted."""
+    if not layer_norm:
+        return kind(*arguments, activation=activation, **options)(features)
+    features = keras.layers.LayerNormalization()(kind(*arguments, **options)(features))
+    return keras.layers.Activation(activation)(features)

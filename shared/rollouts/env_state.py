@@ -1,6 +1,8 @@
 """Where an environment stands, as arrays: for those whose state can be saved, so that a run goes on to the bit.
 
-That is so for Gymnasium's classic control. Box2D's physics cannot be saved: there the episodes under way begin anew.
+That is so for Gymnasium's classic control, and for environments whose class says `state_is_all = True`: beside
+`np_random`, their attribute `state` is all there is. Box2D's physics cannot be saved: there the episodes under way
+begin anew.
 """
 
 import io
@@ -22,7 +24,7 @@ SAVED = (
 
 def can_be_saved(env: gymnasium.Env) -> bool:
     """Whether `save` knows how."""
-    return isinstance(env.unwrapped, SAVED)
+    return isinstance(env.unwrapped, SAVED) or getattr(env.unwrapped, "state_is_all", False)
 
 
 def save(env: gymnasium.Env) -> dict[str, np.ndarray]:

@@ -113,11 +113,6 @@ class Experiment:
         """The settings of its first preset."""
         return next(iter(self.presets.values()))
 
-    @property
-    def settings_class(self) -> type[Any]:
-        """The dataclass of its settings."""
-        return type(self.first_settings)
-
     def game(self, settings: Any) -> Game:
         """The rules (`shared.games.contract.Game`)."""
         raise NotImplementedError
@@ -230,7 +225,9 @@ class Experiment:
         for name, plain in self.readable.items():
             value = getattr(settings, name)
             if value != plain:
-                raise UserError(f"{flag(name)} {value}: the readable loop cannot do this; use --engine compiled")
+                raise UserError(
+                    f"{flag(name)} {value}: the readable loop cannot do this; use --engine {self.engines[0]}"
+                )
         env = self.env(settings, max_episode_steps=settings.time_limit or -1)
         made = agent.Agent(
             env,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
+from shared.dqn.pqn_settings import PQNSettings
 from shared.dqn.settings import LEARNING, Settings
 from shared.errors import UserError
 from shared.games.contract import Game
@@ -18,7 +19,8 @@ from shared.runs.experiment import Experiment, Spaces
 from shared.runs.trainer import Trainer
 
 networks, greedy = late("shared.nn.networks"), late("shared.rollouts.greedy")
-collector, env_loop = late("shared.rollouts.collector"), late("shared.dqn.env_loop")
+collector = late("shared.rollouts.collector")
+env_loop, pqn = late("shared.dqn.env_loop"), late("shared.dqn.pqn")
 
 
 def scores_as_text(result: dict[str, Any]) -> str:
@@ -68,6 +70,8 @@ class EnvSettings(Settings):
     """Settings of a DQN for any Gymnasium environment."""
 
     activation: str = option("relu", "of the dense layers", choices=("relu", "elu", "tanh"), group=LEARNING)
+    layer_norm: bool = option(False, "normalise what each layer puts out", group=LEARNING)
+    clip_rewards: bool = option(False, "learn from rewards cut to -1 ... 1", group=LEARNING)
 
 
 ANY_ENV = EnvSettings(
@@ -91,39 +95,62 @@ ANY_ENV = EnvSettings(
     target_sync=2_000,
     double=True,
 )
+ANY_PQN = PQNSettings()
 
 
 @dataclasses.dataclass(frozen=True)
 class EnvExperiment(Experiment):
-    """A Gymnasium environment as an experiment: many of them side by side, their episodes in Python."""
+    """A Gymnasium environment as an experiment: many of them side by side, their episodes in Python.
+
+    The class of a preset's settings says which method it is: a DQN (`EnvSettings`) or PQN (`PQNSettings`).
+    """
+
+    method: ClassVar[str] = "action values"
 
     engines: ClassVar[tuple[str, ...]] = ("vector", "readable")
     unit: str = "episodes"
     largest_reward: ClassVar[float] = float("inf")  # nobody knows
 
-    def env(self, settings: Settings, **options: Any) -> gymnasium.Env:
+    def env(self, settings: EnvSettings | PQNSettings, **options: Any) -> gymnasium.Env:
         """The environment; what is observed is a Box, whatever it was."""
         env = gymnasium.make(self.name, disable_env_checker=True, **options)
         if not isinstance(env.observation_space, gymnasium.spaces.Box):
             env = gymnasium.wrappers.FlattenObservation(env)
         return env
 
-    def spaces(self, settings: Settings) -> Spaces:
+    def spaces(self, settings: EnvSettings | PQNSettings) -> Spaces:
         """What a network takes and gives."""
         env = self.env(settings)
         return Spaces(env.observation_space.shape, int(env.action_space.n))
 
-    def network(self, settings: EnvSettings, outputs: int) -> Any:
+    def network(self, settings: EnvSettings | PQNSettings, outputs: int) -> Any:
         """Dense layers for a vector, convolutions before them for a picture."""
-        env = self.env(settings)
-        shape, bytes_ = env.observation_space.shape, env.observation_space.dtype == np.uint8
+        space = self.env(settings).observation_space
         return networks.fitting(
-            shape, outputs, settings.hidden, settings.seed, activation=settings.activation, of_bytes=bytes_
+            space.shape,
+            outputs,
+            settings.hidden,
+            settings.seed,
+            activation=settings.activation,
+            of_bytes=space.dtype == np.uint8,
+            layer_norm=settings.layer_norm,
         )
 
-    def trainer(self, settings: Settings, engine: str) -> Trainer:
+    def model(self, settings: EnvSettings | PQNSettings) -> Any:
+        """A new Q-network, its weights from `settings.seed`."""
+        if isinstance(settings, PQNSettings):
+            return self.network(settings, self.spaces(settings).num_actions)
+        return super().model(settings)
+
+    def trainer(self, settings: EnvSettings | PQNSettings, engine: str) -> Trainer:
         """Many environments side by side, or the loop to read."""
+        if isinstance(settings, PQNSettings):
+            if engine == "readable":
+                raise UserError("--engine readable: PQN has no loop to read; leave it out")
+            return pqn.PQN(lambda: self.env(settings), self.model(settings), settings)
         if engine == "readable":
+            if settings.clip_rewards:
+                raise UserError("--clip-rewards: the readable loop cannot do this; use --engine vector")
             return self.loop(settings)
         for name, plain in (("prioritized", False), ("replay_states", False), ("restore_best", False)):
             if getattr(settings, name) != plain:
@@ -132,10 +159,15 @@ class EnvExperiment(Experiment):
         if settings.train_by != "steps" or settings.first_target != "copied":
             raise UserError("--train-by, --first-target: only games that are compiled can do this; leave them out")
         return env_loop.EnvLoop(
-            lambda: self.env(settings), self.model(settings), self.optimizer(settings), self.learner(settings), settings
+            lambda: self.env(settings),
+            self.model(settings),
+            self.optimizer(settings),
+            self.learner(settings),
+            settings,
+            clip_rewards=settings.clip_rewards,
         )
 
-    def evaluate(self, model: Any, settings: Settings, episodes: int, seed: int) -> dict[str, Any]:
+    def evaluate(self, model: Any, settings: EnvSettings | PQNSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy episodes of the environment: `mean_score`, `ci95`, `episodes` and `mean_length`."""
         env = self.env(settings)
         limit = None if env.spec.max_episode_steps else settings.time_limit or 10_000
@@ -183,7 +215,7 @@ def any_env(env_id: str) -> EnvExperiment:
             f"--env {env_id}: observes {space} and acts by {actions}; choose a task with actions 0, 1, 2, ... and a "
             "vector or a picture to observe"
         )
-    return EnvExperiment(name=env_id, title=env_id, presets={"tuned": ANY_ENV})
+    return EnvExperiment(name=env_id, title=env_id, presets={"tuned": ANY_ENV, "pqn": ANY_PQN})
 
 
 def is_registered(env_id: str) -> bool:

@@ -80,7 +80,7 @@ class Suite:
         for name, there in (("preset", experiment.presets), ("engine", experiment.engines)):
             if getattr(held, name) not in there:
                 raise UserError(f"{place}: {name} {getattr(held, name)!r:.60} is not known here; choose another run")
-        settings = from_json(experiment.settings_class, held.settings, place)
+        settings = from_json(type(experiment.presets[held.preset]), held.settings, place)
         return Choice(experiment, held.preset, held.engine, settings)
 
     def refuse_package(self, package: Any, place: Any, kind: str) -> None:
@@ -114,7 +114,7 @@ class Choice(NamedTuple):
     experiment: Experiment
     preset: str
     engine: str
-    settings: Any  # an instance of the experiment's `settings_class`
+    settings: Any  # of the class of the preset's
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ class RunConfig:
     game: str  # the experiment's name in it
     preset: str
     engine: str
-    settings: dict  # of the experiment's `settings_class`
+    settings: dict  # of the class of the preset's
     versions: dict
     command: tuple[str, ...]
     began: str

@@ -22,7 +22,7 @@ class State(Protocol):
 
 
 class Trainer(Protocol):
-    """What trains: `shared.dqn.engine.Engine`, `shared.dqn.loop.Loop`, `shared.dqn.env_loop.EnvLoop`, `lunar_pg`'s."""
+    """What trains: `shared.dqn`'s `engine.Engine`, `loop.Loop`, `env_loop.EnvLoop` and `pqn.PQN`, and `lunar_pg`'s."""
 
     @property
     def goal(self) -> Goal:

@@ -153,7 +153,7 @@ def words(suite: Suite, argv: Sequence[str], values: Mapping[str, str]) -> tuple
     """
     choosing = [name for name in values if name in ("preset", "engine", suite.flag[2:])]
     found = [word for name in choosing for word in (f"--{name}", values[name])]
-    kind: Any = requested((*argv, *found), suite).choice.experiment.settings_class
+    kind: Any = type(requested((*argv, *found), suite).choice.settings)
     others = {name: value for name, value in values.items() if name not in choosing}
     refuse_unknown(others, kind)
     for name, value in others.items():

@@ -56,7 +56,7 @@ def flags(lines: int, seed: int, say: Callable[[str], None] = lambda text: None)
 
 def drawn(rng: np.random.Generator) -> list[str]:
     """Some flags with values, as words of a command line."""
-    settings_class = SUITE.find(None).settings_class
+    settings_class = type(SUITE.find(None).first_settings)
     fields = [field for field in dataclasses.fields(settings_class) if field.name not in ("seed", "episodes", "steps")]
     words = list(BRIEF)
     for i in rng.choice(len(fields), size=int(rng.integers(1, MOST_FLAGS + 1)), replace=False):
