@@ -27,7 +27,9 @@ def main(argv: list[str]) -> int:
     say(f"agent: {trained.weights}")
     seed = arguments.seed
     env = trained.experiment.env(trained.settings, render_mode="rgb_array")
-    (episode,) = record(arguments.out, env, told(greedy.greedy_policy(trained.model)), episodes=1, fps=PACE, seed=seed)
+    (episode,) = record(
+        arguments.out, env, told(greedy.greedy_policy(trained.network())), episodes=1, fps=PACE, seed=seed
+    )
     say(f"{episode.length} steps; recorded: {arguments.out}")
     return 0
 

@@ -43,24 +43,19 @@ def view(env: gymnasium.Env) -> tuple[list[str], np.ndarray]:
     return ["".join(line) for line in GLYPHS[np.maximum(cells[0::2], cells[1::2])]], COLOURS[cells]
 
 
-class Push(Keyboard):
+def hands() -> Keyboard:
     """Hands on the cart: it is pushed the way of the last key. The first key starts a game."""
-
-    def __init__(self) -> None:
-        super().__init__({"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}, idle=LEFT, waits=True)
-
-    def __call__(self, observation: np.ndarray) -> int:
-        """The way of the last key."""
-        self.idle = super().__call__(observation)
-        return self.idle
+    keys = {"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT}
+    return Keyboard(keys, idle=LEFT, waits=True, keeps=True)
 
 
 STAGE = Stage(
     view=view,
     verdict=lambda episode: f"{episode.score:.0f} steps",
     tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
-    keyboard=Push,
+    keyboard=hands,
     keys="arrows or h/l start and push",
+    actions=("left", "right"),
     fps=50.0,
     human_fps=10.0,
     half_blocks=True,

@@ -11,11 +11,13 @@ from catch_dqn.ball_game import INTERVAL, TIME_LIMIT, CatchBall
 from catch_dqn.game import Catch, State
 from catch_dqn.presets import CatchSettings
 from shared.late import late
+from shared.rollouts.action_values import Adviser
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
-from shared.runs.experiment import WIN_RATE, Experiment
+from shared.runs.experiment import WIN_RATE, BrowserRules, Experiment
 from shared.runs.suite import Suite
 
 networks, stage = late("catch_dqn.networks"), late("catch_dqn.stage")
+perfect_player = late("catch_dqn.perfect_player")
 greedy = late("shared.rollouts.greedy")
 
 
@@ -35,11 +37,19 @@ class CatchExperiment(Experiment):
         """T1's network, dense layers over the 100 cells, or convolutions."""
         return networks.network("dense", Catch.observation_shape, outputs, settings)
 
+    def browser_rules(self, settings: CatchSettings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game.js", "Catch", {"starts": settings.starts})
+
     figure = WIN_RATE
 
     def stage(self) -> Any:
         """The grid, and the arrow keys."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: CatchSettings) -> Adviser:
+        """A player that never misses."""
+        return lambda env: perfect_player.advise_in_catch(env.unwrapped.state)
 
     def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games: every start once, and `episodes` random ones.
@@ -83,9 +93,17 @@ class CatchBallExperiment(Experiment):
         tutorial = "dense" if self.size == 8 else "convolutional"
         return networks.network(tutorial, self.game(settings).observation_shape, outputs, settings)
 
+    def browser_rules(self, settings: CatchSettings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("ball_game.js", "CatchBall", {"size": self.size, "starts": settings.starts})
+
     def stage(self) -> Any:
         """The screen, and the arrow keys."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: CatchSettings) -> Adviser:
+        """A player that never misses."""
+        return lambda env: perfect_player.advise(env.unwrapped.game, env.unwrapped.state)
 
     def evaluate(self, model: Any, settings: CatchSettings, episodes: int, seed: int) -> dict[str, Any]:
         """Greedy games from every kind of start, of at most `TIME_LIMIT` steps.

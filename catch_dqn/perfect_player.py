@@ -1,16 +1,20 @@
-"""A player of Catch-ball that never misses: the measure that a trained agent's score is held against.
+"""Players that never miss: the measure that a trained agent's score, and each of its moves, is held against.
 
-`python -m catch_dqn.perfect_player` lets it play.
+`python -m catch_dqn.perfect_player` lets that of Catch-ball play.
 """
 
 import dataclasses
 
 import numpy as np
 
+from catch_dqn import game as catch
 from catch_dqn.ball_game import BAR, INTERVAL, LEFT, NO_BALL, RIGHT, STAY, TIME_LIMIT, CatchBall, State
 from shared.commands.parser import Parser, command, settings_from
 from shared.options import check_limits, option
+from shared.rollouts.action_values import Advice
 
+PLAYER = "perfect player"
+MOVES = {STAY: 0, LEFT: -1, RIGHT: 1}
 SIZES = {"ball8": 8, "ball16": 16}  # of the screen, by the game's name
 
 
@@ -50,6 +54,41 @@ def perfect_action(game: CatchBall, state: State) -> np.ndarray:
         high = np.where(falling, np.minimum(catches[1], high + INTERVAL), high)
     goal = np.clip(state.bar, low, high)
     return np.select([goal < state.bar, goal > state.bar], [LEFT, RIGHT], STAY).astype(np.int32)
+
+
+def advise(game: CatchBall, state: State) -> Advice:
+    """What `perfect_action` does in one game, and how many of the balls in view each action gives up."""
+    rows = game.rows(np, state)[0] + 1  # after the step
+    caught = [_catchable(game, int(np.clip(state.bar[0] + MOVES[action], 0, game.size - BAR)), rows, state.columns[0])
+              for action in range(game.num_actions)]  # fmt: skip
+    costs = tuple(float(max(caught) - one) for one in caught)
+    return Advice(PLAYER, int(perfect_action(game, state)[0]), costs, "balls")
+
+
+def _catchable(game, bar, rows, columns):
+    """How many of the balls in view a bar can still catch before it has to miss one; the lowest ball comes first."""
+    falling = [(game.size - 1 - row, column) for row, column in zip(rows, columns, strict=True)
+               if column != NO_BALL and row < game.size]  # fmt: skip
+    falling.sort()
+    places, reached, now = range(bar, bar + 1), 0, 0  # where the bar may be, when the last ball has landed
+    for lands, column in falling:
+        first, last = places[0] - (lands - now), places[-1] + lands - now
+        places = range(max(first, column - BAR + 1, 0), min(last, column, game.size - BAR) + 1)
+        if not places:
+            break
+        reached, now = reached + 1, lands
+    return reached
+
+
+def advise_in_catch(state: catch.State) -> Advice:
+    """What a player of Catch that never misses does in one game: the paddle goes under the object."""
+    paddle, column, row = int(state.paddle[0]), int(state.column[0]), int(state.row[0])
+    outcomes = []
+    for move in (-1, 0, 1):
+        place = min(max(paddle + move, catch.REACH), catch.COLUMNS - 1 - catch.REACH)
+        outcomes.append(1.0 if abs(column - place) - catch.REACH <= catch.ROWS - 2 - row else -1.0)
+    action = catch.STAY + int(np.sign(column - paddle)) if abs(column - paddle) > catch.REACH else catch.STAY
+    return Advice(PLAYER, action, tuple(max(outcomes) - outcome for outcome in outcomes), "points")
 
 
 def perfect_scores(game: CatchBall, games: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ BALL_STAGE = Stage(
     tally=mean_score,
     keyboard=keyboard(ball_game),
     keys="arrows or h/l",
+    actions=("stay", "left", "right"),
     human_fps=7.0,
     counter="score",
 )
@@ -37,6 +38,7 @@ STAGES = {
         tally=lambda played: f"won {sum(episode.score > 0 for episode in played)} of {len(played)}",
         keyboard=keyboard(game),
         keys="arrows or h/l",
+        actions=("left", "stay", "right"),
         human_fps=5.0,
     ),
     "ball8": BALL_STAGE,

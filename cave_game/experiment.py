@@ -5,12 +5,13 @@ from typing import Any
 
 import gymnasium
 
-from cave_game import flights, players, presets
+from cave_game import flights, planner, players, presets
 from cave_game.game import Cave
 from cave_game.game2017 import AGES, Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
-from shared.runs.experiment import READABLE, Experiment, Figure
+from shared.rollouts.action_values import Adviser
+from shared.runs.experiment import READABLE, BrowserRules, Experiment, Figure
 from shared.runs.suite import Suite
 
 envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
@@ -47,9 +48,17 @@ class CaveExperiment(Experiment):
             settings.convolutions,
         )
 
+    def browser_rules(self, settings: Any) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game.js", "Cave")
+
     def stage(self) -> Any:
         """The screen, and the space bar."""
         return stage.STAGES[self.name]
+
+    def adviser(self, settings: Any) -> Adviser | None:
+        """The planner, which knows what the screen shows and how fast the craft is."""
+        return lambda env: planner.advise(env.unwrapped.state)
 
     def player(self, model: Any, settings: Any) -> flights.Player:
         """Who flies: the network, greedily."""
@@ -81,6 +90,10 @@ class Cave2017Experiment(CaveExperiment):
         """The rules."""
         return Cave2017(settings.observation, settings.quirks, settings.reward)
 
+    def browser_rules(self, settings: Cave2017Settings) -> BrowserRules:
+        """The rules in JavaScript."""
+        return BrowserRules("game2017.js", "Cave2017", dataclasses.asdict(self.game(settings)))
+
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
@@ -104,6 +117,10 @@ class Cave2017Experiment(CaveExperiment):
             if Cave2017(observation).observation_shape == sides:
                 return dataclasses.replace(self.first_settings, observation=observation)
         return self.first_settings
+
+    def adviser(self, settings: Any) -> None:
+        """Nobody: the planner of this game has to be told of the whole cave."""
+        return
 
     def player(self, model: Any, settings: Cave2017Settings) -> flights.Player:
         """Who flies: the network, greedily; it may decide at every so manieth step only."""

@@ -24,6 +24,7 @@ from cave_game.game import (
 )
 from shared.commands.parser import command
 from shared.late import late
+from shared.rollouts.action_values import Advice
 
 planner2017 = late("cave_game.planner2017")  # it imports this module
 
@@ -78,6 +79,34 @@ def plan(state: State, cave: int = 0) -> list[int]:
         _, _, action, height, speed = min(choices)
         actions.append(action)
     return actions
+
+
+def advise(state: State) -> Advice:
+    """What `plan` does in one game, and how many of the steps in view each action gives up for good."""
+    columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)
+    profiles = [profile[0, columns].tolist() for profile in (state.ceiling, state.floor, state.block)]
+    steps = [_steps_left(profiles, int(state.height[0]), int(state.speed[0]), action) for action in (RELEASED, HELD)]
+    return Advice("planner", plan(state)[0], tuple(float(max(steps) - some) for some in steps), "steps")
+
+
+def _steps_left(profiles, height, speed, action):
+    """How many steps a craft can survive in what is in view, of which an action is the first."""
+    ceiling, floor, block = profiles
+    pairs = [slice(left, left + CRAFT) for left in range(len(ceiling) - CRAFT + 1)]
+    free = [free_heights(ceiling[under], floor[under], block[under]) for under in pairs]
+    speed = accelerate(speed, action)
+    there = {speed: (1 << max(0, height + speed)) & free[0]}  # speed -> heights that can be reached
+    for step, heights_free in enumerate(free[1:], start=1):
+        if not any(there.values()):
+            return step - 1
+        after: dict[int, int] = {}
+        for before, heights in there.items():
+            for pressed in (RELEASED, HELD):
+                now = accelerate(before, pressed)
+                moved = heights << now if now >= 0 else heights >> -now
+                after[now] = after.get(now, 0) | moved & heights_free
+        there = after
+    return len(free) - (not any(there.values()))
 
 
 def accelerate(speed: int, action: int) -> int:

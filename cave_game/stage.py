@@ -51,6 +51,7 @@ STAGE = Stage(
     tally=lambda played: f"steps survived: {', '.join(f'{episode.score:.0f}' for episode in played)}",
     keyboard=Button,
     keys="the space bar starts and lifts",
+    actions=("fall", "rise"),
     fps=30.0,
     human_fps=15.0,
     half_blocks=True,

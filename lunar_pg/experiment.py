@@ -8,12 +8,14 @@ import gymnasium
 import numpy as np
 
 from lunar_pg import presets
+from lunar_pg.numpy_policy import NumpyPolicy
 from lunar_pg.presets import PolicySettings
 from shared.commands import affordable
 from shared.display.charts import Panel
 from shared.errors import UserError
 from shared.late import late, load
 from shared.names import OPTIMIZERS
+from shared.rollouts.action_values import ActionValues, Outlook
 from shared.rollouts.collector import Collector
 from shared.rollouts.intervals import mean_and_ci95, plus_minus
 from shared.runs.experiment import Experiment, Spaces
@@ -74,11 +76,19 @@ class PolicyExperiment(Experiment):
 
     def policy(self, model: Any, sampled: bool, seed: int) -> Callable[[np.ndarray], int]:
         """The likeliest action, or one drawn by its chance."""
-        chooser, rng = policies.NumpyPolicy(model), np.random.default_rng(seed)
+        chooser, rng = NumpyPolicy(model), np.random.default_rng(seed)
         if sampled and not chooser.has_probabilities:
             raise UserError(f"--sampled: {NO_PROBABILITIES}; leave it out")
         choose = chooser.sample if sampled else chooser.greedy
         return lambda observation: int(choose(np.asarray(observation, np.float32)[None], rng.random(1))[0])
+
+    def outlook(self, model: Any) -> Outlook:
+        """The probabilities of the actions; for a network of action values, these."""
+        policy = NumpyPolicy(model)
+        look = policy.probabilities if policy.has_probabilities else policy.logits
+        return lambda observation: ActionValues(
+            look(np.asarray(observation, np.float32)[None])[0], policy.has_probabilities
+        )
 
     def stage(self) -> Any:
         """LunarLander with the arrow keys; other tasks as any environment is shown."""
@@ -103,7 +113,7 @@ class PolicyExperiment(Experiment):
         Returns `mean_score`, `ci95` (greedy), `sampled_mean_score`, `sampled_ci95` and `episodes`. The sampled ones are
         left out for a network whose outputs are not probabilities.
         """
-        policy, collector = policies.NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
+        policy, collector = NumpyPolicy(model), Collector(lambda: self.env(settings), episodes)
         ways = {"": policy.greedy} | ({"sampled_": policy.sample} if policy.has_probabilities else {})
         result: dict[str, Any] = {"episodes": episodes}
         for name, choose in ways.items():

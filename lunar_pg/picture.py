@@ -12,7 +12,7 @@ from shared.display.charts import Shares, shares
 from shared.errors import UserError, say
 from shared.late import late
 
-policies = late("lunar_pg.policies")
+numpy_policy = late("lunar_pg.numpy_policy")
 
 POINTS = 301  # along each axis
 
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"--env {trained.experiment.name}: only {' and '.join(SCENES)} have a picture; choose one of them"
         )
-    draw(arguments.out, trained.model, trained.experiment.name)
+    draw(arguments.out, trained.network(), trained.experiment.name)
     say(trained.weights)
     say(f"drawn: {arguments.out}")
     return 0
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
 
 def draw(path: str | Path, model: Any, name: str) -> None:
     """Draw the policy of a task in `SCENES` as a PNG file, a chart for each part of the observation that changes."""
-    policy = policies.NumpyPolicy(model)
+    policy = numpy_policy.NumpyPolicy(model)
     actions, start, axes = SCENES[name]
     charts = []
     for label, place, low, high in axes:

@@ -1,16 +1,10 @@
-"""Policy and value networks as plain Keras models, and their forward pass in NumPy, for between environment steps."""
-
-from collections.abc import Callable
-from typing import Any
+"""Policy and value networks as plain Keras models."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from shared.errors import UserError
+from lunar_pg.numpy_policy import is_sigmoid
 from shared.games.contract import Array
-
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 
 
 def policy_network(
@@ -66,91 +60,4 @@ def action_logits(policy: keras.Sequential, observation: Array) -> Array:
     for layer in hidden:
         x = layer(x)
     z = ops.matmul(x, last.kernel) + last.bias
-    return ops.concatenate([z, ops.zeros_like(z)], axis=-1) if _is_sigmoid(policy) else z
-
-
-class NumpyDense:
-    """A snapshot of a Keras model of Dense layers, evaluated by NumPy without its last activation.
-
-    For the few rows of a vector step this takes 10 µs; a compiled Keras function takes five times as long, nearly
-    all of it the way into TensorFlow and back.
-
-    Args:
-        model: of `policy_network` or `value_network`, or like them.
-
-    Raises:
-        UserError: for a network that is made otherwise.
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        *hidden, _ = model.layers
-        if not all(isinstance(layer, keras.layers.Dense) for layer in model.layers) or not all(
-            layer.activation is hidden[0].activation and layer.activation.__name__ in ACTIVATIONS for layer in hidden
-        ):
-            raise UserError(
-                f"the model {model.name}: not of Dense layers, {' or '.join(ACTIVATIONS)} throughout; give another"
-            )
-        self.layers = [tuple(ops.convert_to_numpy(array) for array in (d.kernel, d.bias)) for d in model.layers]
-        self.activation: Any = ACTIVATIONS[hidden[0].activation.__name__] if hidden else None
-
-    def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """float32 [B, D] -> float32 [B, outputs]."""
-        *hidden, (kernel, bias) = self.layers
-        x = observation
-        for weights, offset in hidden:
-            x = self.activation(x @ weights + offset)
-        return x @ kernel + bias
-
-
-class NumpyPolicy:
-    """A snapshot of a network that chooses actions.
-
-    Args:
-        policy: of `policy_network`, or a network of action values, as of a DQN: it has no probabilities to draw by.
-
-    Raises:
-        UserError: for a network that is made otherwise.
-    """
-
-    def __init__(self, policy: keras.Model) -> None:
-        self.network, self.sigmoid = NumpyDense(policy), _is_sigmoid(policy)
-        self.has_probabilities = self.sigmoid or _ends_in(policy, "softmax")
-        if policy.output_shape[-1] == 1 and not self.sigmoid:
-            raise UserError(f"the model {policy.name}: a single output that is no probability; give a policy")
-
-    def logits(self, observation: np.ndarray) -> np.ndarray:
-        """What `action_logits` gives: float32 [B, D] -> float32 [B, A]."""
-        z = self.network(observation)
-        return np.concatenate([z, np.zeros_like(z)], axis=-1) if self.sigmoid else z
-
-    def probabilities(self, observation: np.ndarray) -> np.ndarray:
-        """float32 [B, D] -> float32 [B, A]."""
-        logits = self.logits(observation)
-        p = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return p / p.sum(axis=-1, keepdims=True)
-
-    def sample(self, observation: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        """Actions drawn by their probability: action k where the draw falls into the k-th piece of [0, 1).
-
-        Only where `has_probabilities`.
-
-        Args:
-            observation: float32 [B, D].
-            draws: uniform in [0, 1), [B].
-
-        Returns int [B].
-        """
-        edges = np.cumsum(self.probabilities(observation)[:, :-1], axis=-1)  # [B, A - 1]
-        return (draws[:, None] >= edges).sum(axis=-1)
-
-    def greedy(self, observation: np.ndarray, draws: np.ndarray | None = None) -> np.ndarray:
-        """The likeliest actions: float32 [B, D] -> int [B]. `draws` are not used."""
-        return self.logits(observation).argmax(axis=-1)
-
-
-def _is_sigmoid(policy):
-    return policy.output_shape[-1] == 1 and _ends_in(policy, "sigmoid")
-
-
-def _ends_in(policy, activation):
-    return policy.layers[-1].activation.__name__ == activation
+    return ops.concatenate([z, ops.zeros_like(z)], axis=-1) if is_sigmoid(policy) else z

@@ -16,6 +16,7 @@ STAGE = dataclasses.replace(
         waits=True,
     ),
     keys="arrows or h/k/l start and fire the engines",
+    actions=("none", "left", "main", "right"),
     fps=50.0,
     human_fps=15.0,
 )

@@ -9,7 +9,8 @@ import numpy as np
 from keras import ops
 
 from lunar_pg.actor_critic import clip_by_global_norm, clipped_surrogate_loss, entropy, generalized_advantages
-from lunar_pg.policies import NumpyPolicy, action_logits
+from lunar_pg.numpy_policy import NumpyPolicy
+from lunar_pg.policies import action_logits
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards, log_probabilities, mean_of, normalize, policy_gradient_loss
 from shared.nn.backend import compiled, value_and_gradients

@@ -32,11 +32,15 @@ def is_installed(name: str) -> bool:
 
 def load(names: dict[str, Any], name: str) -> Any:
     """What a table of names says of one of them: the thing itself, or `"module:attribute"`, imported now."""
-    found = names[name]
-    if isinstance(found, str):
-        module, _, attribute = found.partition(":")
+    return named(names[name])
+
+
+def named(thing: Any) -> Any:
+    """What `"module:attribute"` names, imported now; anything else is the thing itself."""
+    if isinstance(thing, str):
+        module, _, attribute = thing.partition(":")
         return getattr(importlib.import_module(module), attribute)
-    return found
+    return thing
 
 
 def offer(package: str, names: dict[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 from shared import storage
+from shared.commands.play import mind_of
 from shared.commands.program import SMALL_GAME, suite_of
 from shared.display import charts, notebook, playback, views
 from shared.display.terminal import Screen
@@ -143,15 +144,18 @@ class Agent:
         """
         return self.experiment.evaluate(self.model, self.settings, episodes, seed)
 
-    def play(self, episodes: int = 1, seed: int = 0, gif: str | Path | None = None) -> Any:
+    def play(self, episodes: int = 1, seed: int = 0, gif: str | Path | None = None, values: bool = False) -> Any:
         """Show greedy games: in a notebook as an animation, in a terminal there, or as a GIF file.
+
+        With `values`, what the network says of each action stands beside the picture (`shared.display.values`).
 
         Returns the list of `Episode`s; in a notebook the animation.
         """
         env = self.experiment.env(self.settings, render_mode="rgb_array")
         stage = self.experiment.stage() or views.any_stage()
         policy = self.experiment.policy(self.model, False, seed)
-        options: dict[str, Any] = {"episodes": episodes, "seed": seed}
+        mind = mind_of(self.experiment, self.settings, self.model, stage) if values else None
+        options: dict[str, Any] = {"episodes": episodes, "seed": seed, "mind": mind}
         if gif is not None:
             return playback.record(gif, playback.Small(env, stage.every), policy, fps=stage.fps, **options)
         if in_notebook():

@@ -408,7 +408,7 @@ def test_the_scene_in_the_terminal():
 
 
 def test_a_person_pushes_the_way_of_the_last_key():
-    hands = stage.Push()
+    hands = stage.hands()
     hands.begin()
     assert not hands.ready()
     hands.keys = ["KEY_RIGHT"]

@@ -2,12 +2,12 @@
 
 import keras_1_layers as k1
 import numpy as np
-import numpy_layers as ref
 import pytest
 import tf_keras
 from test_old_layers import check, filled, keras_files, some_weights, states
 
 from shared import legacy
+from shared.nn import numpy_layers as ref
 
 
 def load(folder, config, weights):
@@ -56,7 +56,7 @@ def test_channels_first_padding_normalisation_and_pooling(tmp_path):
     weights["out"] = [normal(75, 2, seed=9), normal(2, seed=8)]
     x = states(9, 8, 2)
     hidden = th_conv(ref.pad(x, 1, 1, 2, 2), *weights["conv"])
-    hidden = ref.average_pool(ref.leaky(ref.batch_normalize(hidden, *weights["norm"], 0.01), 0.3), 2)
+    hidden = ref.average_pool(ref.leaky(ref.batch_normalize(hidden, *weights["norm"], 0.01), 0.3), (2, 2), (2, 2))
     flat = ref.batch_normalize(th_flat(hidden), *weights["flat_norm"], 0.01)
     check(load(tmp_path, config, weights), x, ref.dense(flat, *weights["out"]))
 
@@ -145,7 +145,7 @@ def test_channels_first_screens_before_an_lstm(tmp_path, steps):
     weights = {"conv": kernel(3, 2, 2), "lstm": k1.lstm_arrays(arrays), "out": [normal(3, 2), normal(2)]}
     screens = x if steps else x[:, None]
     hidden = ref.each_step(lambda image: th_flat(th_conv(image, *weights["conv"])), screens)
-    hidden = ref.lstm(hidden, k1.gates(*arrays), ref.relu, ref.hard_sigmoid_of_keras_1)
+    hidden = ref.lstm(hidden, k1.gates(*arrays), ref.relu, ref.hard_sigmoid_of_keras_1)[:, -1]
     check(load(tmp_path, config, weights), x, ref.dense(hidden, *weights["out"]))
 
 
@@ -156,7 +156,7 @@ def test_screens_at_several_steps_are_no_channels(tmp_path):
     arrays = [normal(9, 12, seed=4), normal(3, 12, seed=5), normal(12, seed=6)]
     weights = {"lstm": k1.lstm_arrays(arrays), "out": [normal(3, 2), normal(2)]}
     x = states(5, 3, 3)
-    hidden = ref.lstm(x.reshape(4, 5, 9), k1.gates(*arrays), ref.relu, ref.hard_sigmoid_of_keras_1)
+    hidden = ref.lstm(x.reshape(4, 5, 9), k1.gates(*arrays), ref.relu, ref.hard_sigmoid_of_keras_1)[:, -1]
     check(load(tmp_path, config, weights), x, ref.dense(hidden, *weights["out"]))
 
 
@@ -178,7 +178,7 @@ def test_files_of_keras_2_with_channels_first(tmp_path, flatten):
     x = states(7, 7, 2)
     hidden = ref.layer_normalize(ref.pad(x, 0, 0, 1, 1), *weights["layernorm"], 1e-3)
     hidden = np.concatenate([ref.conv(hidden, *weights[name]) for name in "ab"], axis=3)
-    hidden = ref.batch_normalize(ref.average_pool(hidden, 2), *weights["norm"], 1e-3)
+    hidden = ref.batch_normalize(ref.average_pool(hidden, (2, 2), (2, 2)), *weights["norm"], 1e-3)
     flat = hidden.reshape(4, -1) if flatten == "channels_first" else th_flat(hidden)
     expected = ref.dense(np.concatenate([flat, hidden.mean(axis=(1, 2))], axis=1), *weights["out"])
     check(legacy.load_legacy_model(*keras_files(old, tmp_path, whole=False)), x, expected)

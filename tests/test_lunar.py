@@ -9,7 +9,8 @@ import pytest
 from keras import ops
 
 from lunar_pg.experiment import EXPERIMENTS, SUITE
-from lunar_pg.policies import NumpyDense, NumpyPolicy, action_logits, policy_network, value_network
+from lunar_pg.numpy_policy import NumpyDense, NumpyPolicy
+from lunar_pg.policies import action_logits, policy_network, value_network
 from lunar_pg.presets import PolicySettings
 from lunar_pg.reinforce import discount_rewards
 from lunar_pg.trainer import Trainer

@@ -11,7 +11,7 @@ from pseudo_terminal import PseudoTerminal
 
 from lunar_pg import evaluate, picture, play, train
 from lunar_pg.experiment import EXPERIMENTS
-from lunar_pg.policies import NumpyPolicy
+from lunar_pg.numpy_policy import NumpyPolicy
 from lunar_pg.stage import STAGE
 from lunar_pg.trainer import Trainer
 from shared import storage

@@ -1,7 +1,7 @@
 """The layers that agents of others have, from the files of every version of Keras, against NumPy.
 
 Four networks have all of them between them. Each is saved by Keras 3, by tf-keras (Keras 2) and by us, and written in
-the layout of Keras 1; loaded again, it must give what `numpy_layers` gives.
+the layout of Keras 1; loaded again, it must give what `shared.nn.numpy_layers` gives.
 """
 
 import warnings
@@ -9,13 +9,13 @@ import warnings
 import keras
 import keras_1_layers as k1
 import numpy as np
-import numpy_layers as ref
 import pytest
 import tf_keras
 
 from shared import legacy, storage
 from shared.errors import UserError
 from shared.model_files import architecture, building
+from shared.nn import numpy_layers as ref
 
 
 def sequential(k, shape, layers):
@@ -49,7 +49,7 @@ class Image:
     @staticmethod
     def numpy(x, weights, version):
         x = ref.conv(ref.pad(x, 1, 0, 2, 1), *weights["conv"])
-        x = ref.average_pool(ref.leaky(ref.batch_normalize(x, *weights["norm"], 0.01), 0.25), 2)
+        x = ref.average_pool(ref.leaky(ref.batch_normalize(x, *weights["norm"], 0.01), 0.25), (2, 2), (2, 2))
         if version > 1:
             x = np.where(x >= 0.9, 0.9, np.where(x >= 0.2, x, 0.1 * (x - 0.2)))
         return ref.dense(x.mean(axis=(1, 2)), *weights["out"])
@@ -175,9 +175,9 @@ class Recurrent:
     @staticmethod
     def numpy(x, weights, version):
         x = ref.relu(ref.each_step(ref.conv, x, *weights["conv"]))
-        x = ref.each_step(ref.average_pool, x, 2).reshape(len(x), 5, -1)
+        x = ref.each_step(ref.average_pool, x, (2, 2), (2, 2)).reshape(len(x), 5, -1)
         inner = ref.hard_sigmoid_of_keras_3 if version == 3 else ref.hard_sigmoid_of_keras_1
-        return ref.dense(ref.lstm(x, k1.gates(*weights["lstm"]), ref.relu, inner), *weights["out"])
+        return ref.dense(ref.lstm(x, k1.gates(*weights["lstm"]), ref.relu, inner)[:, -1], *weights["out"])
 
     @staticmethod
     def keras_1(weights, consume_less="cpu"):

@@ -29,6 +29,8 @@ TOP = {"__init__", "__main__", "learn"}  # programs, and what is for Python prog
 COMMANDS = {"games/check.py"}  # commands that stand with what they are about, as if they stood in `commands`
 TYPED = (  # folders and files whose public signatures are annotated
     *(
+        "shared/commands/exports",
+        "shared/display/web",
         "shared/dqn",
         "shared/games",
         "shared/model_files",

@@ -37,8 +37,10 @@ def evaluate(argv: list[str], suite: Suite) -> int:
     arguments = parser.parse_args(argv)
     settings = settings_from(arguments, EvaluateSettings)
     trained = load_trained(arguments, suite)
-    affordable.refuse_scoring(trained.model, settings.episodes, "--episodes")
-    result = trained.experiment.evaluate(trained.model, trained.settings, settings.episodes, settings.seed)
+    network = trained.network(settings.episodes)
+    if network is not trained.in_numpy:
+        affordable.refuse_scoring(network, settings.episodes, "--episodes")
+    result = trained.experiment.evaluate(network, trained.settings, settings.episodes, settings.seed)
     if arguments.json:
         print(files.json_text(result))
     else:

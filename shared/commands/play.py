@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from shared.commands import on_page
 from shared.commands.parser import Parser, path_name, settings_from
 from shared.commands.trained import add_weights_arguments, load_trained
-from shared.display.playback import GIF, MP4, Small, check_recording, play_episodes, record, watch
+from shared.display.playback import GIF, MP4, Small, Stage, check_recording, play_episodes, record, watch
 from shared.display.terminal import Screen
+from shared.display.values import Mind
 from shared.display.views import any_stage
 from shared.errors import UserError, say
 from shared.options import check_limits, option
+from shared.runs.experiment import Experiment
 from shared.runs.suite import Suite
 
 
@@ -60,16 +63,25 @@ def play(argv: list[str], suite: Suite) -> int:
             action="store_true",
             help="draw actions by their probability, as in training, instead of the likeliest one",
         )
+    parser.add_argument(
+        "--values",
+        action="store_true",
+        help="show beside the picture what the agent thinks of each action, and what a better player would do",
+    )
     add_recording_arguments(parser)
+    on_page.add_page_arguments(parser)
     parser.add_compile_cache()
     arguments = parser.parse_args(argv)
     settings, paths = settings_from(arguments, PlaySettings), recordings(arguments)
+    listener = on_page.listener_for(arguments, settings.episodes != PlaySettings().episodes)
     options: dict[str, Any] = {"episodes": settings.episodes, "seed": settings.seed}
     if arguments.human:
         if arguments.window:
             raise UserError("--window: a person plays in the terminal; leave out --human or this")
         if arguments.weights is not None:
             raise UserError(f"--weights {arguments.weights}: an agent cannot help a person; leave out --human or this")
+        if arguments.values:
+            raise UserError("--values: shows what an agent thinks, and a person plays; leave out --human or this")
         experiment = suite.find(arguments.experiment)
         env = experiment.env(experiment.first_settings, **settings.env_options)
         stage = experiment.stage() or any_stage(int(env.action_space.n))
@@ -80,12 +92,17 @@ def play(argv: list[str], suite: Suite) -> int:
     trained = load_trained(arguments, suite)
     experiment = trained.experiment
     say(f"agent: {trained.weights}")
+    if listener is not None:
+        on_page.serve(trained, settings, getattr(arguments, "sampled", False), listener)
+        return 0
     stage, env = experiment.stage() or any_stage(), experiment.env(trained.settings, **settings.env_options)
     sampled = getattr(arguments, "sampled", False)
     fps = settings.fps or stage.fps
+    if arguments.values:
+        options["mind"] = mind_of(experiment, trained.settings, trained.network(), stage)
 
     def policy():
-        chosen = experiment.policy(trained.model, sampled, settings.seed)
+        chosen = experiment.policy(trained.network(), sampled, settings.seed)
         chosen(np.zeros(env.observation_space.shape, env.observation_space.dtype))  # compiles before the first frame
         return chosen
 
@@ -102,14 +119,20 @@ def play(argv: list[str], suite: Suite) -> int:
     return 0
 
 
-def _on_screen(env, policy, stage, fps, *, episodes, seed, person=False):
+def mind_of(experiment: Experiment, settings: Any, network: Any, stage: Stage) -> Mind:
+    """What an agent thinks while it plays: to be shown beside its games."""
+    return Mind(experiment.outlook(network), stage.actions, experiment.adviser(settings))
+
+
+def _on_screen(env, policy, stage, fps, *, episodes, seed, person=False, mind=None):
     """Play in the terminal."""
     screen = Screen(fps, stage.half_blocks)
     if person and not screen.interactive:
         raise UserError("--human: needs a terminal to draw on and to type in; start it in one, with TERM set")
     help_line = [f"{stage.keys}, q quits" if person else "q quits"] if screen.interactive else []
     with screen:
-        return play_episodes(env, policy, screen, stage, episodes=episodes, seed=seed, help_line=help_line)
+        options = {"episodes": episodes, "seed": seed, "help_line": help_line, "mind": mind}
+        return play_episodes(env, policy, screen, stage, **options)
 
 
 def add_recording_arguments(parser: Parser) -> None:

@@ -2,28 +2,60 @@
 
 import argparse
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared import files
 from shared.commands import affordable
 from shared.commands.parser import Parser, command_line, path_name, whole_number
 from shared.errors import UserError
 from shared.late import late
+from shared.nn.numpy_network import NumpyNetwork
 from shared.runs.experiment import Experiment
-from shared.runs.folder import CONFIG, Run, latest_run
+from shared.runs.folder import ARCHITECTURE, CONFIG, Run, latest_run
 from shared.runs.suite import Suite
 
 keras, storage, legacy = late("keras"), late("shared.storage"), late("shared.legacy")
+threadpoolctl, without_keras = late("threadpoolctl"), late("shared.model_files.without_keras")
+
+# Multiplications for all observations that come at once, up to which NumPy has scored the games before Keras has. (Two
+# cores: 1000 episodes of CartPole and 16 games of Catch-ball on 16x16 are below it; Keras takes two seconds to begin.)
+WORK_OF_NUMPY = 12_000_000
 
 
-class Trained(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Trained:
     """A trained agent."""
 
     experiment: Experiment  # that it was trained in
     settings: Any  # the settings it was trained with
-    model: Any  # the Keras Q-network
     weights: Path  # the file it came from
+    in_numpy: NumpyNetwork | None  # its network, where NumPy can compute it
+    load: Callable[[], Any]  # makes the same as a Keras model
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The network as a Keras model."""
+        return self.load()
+
+    def network(self, rows: int = 1) -> Any:
+        """The network for so many observations at once: in NumPy, or as a Keras model where that is done sooner."""
+        if self.in_numpy is not None and rows * self.in_numpy.work <= WORK_OF_NUMPY:
+            # Products this small gain nothing by a second thread, and wait for it wherever the machine is busy.
+            threadpoolctl.threadpool_limits(1, "blas")
+            return self.in_numpy
+        return self.model
+
+    @property
+    def about(self) -> str:
+        """Who plays, for a page."""
+        method = self.experiment.method
+        return (
+            f"{method[0].upper()}{method[1:]} of {self.network().count_params():,} weights plays. "
+            "Watch what it thinks of each action, play yourself, or play against it."
+        )
 
 
 def add_choice(parser: Parser, suite: Suite, meaning: str) -> None:
@@ -69,15 +101,20 @@ def load_trained(arguments: argparse.Namespace, suite: Suite) -> Trained:
     """The agent that the flags of `add_weights_arguments` name: a `Trained`.
 
     Where a `config.json` lies beside the weights, as in a run's folder, it says which network they are for; otherwise
-    it is the one of the game's first preset.
+    it is the one of the game's first preset. Keras is imported only where it is needed to compute the network.
+
+    Raises:
+        UserError: for files that cannot be loaded, and for a network of another shape than the game's.
     """
     trained = _load(arguments, suite) if arguments.model is None else _load_with_model(arguments, suite)
+    if trained.in_numpy is None:
+        trained.model  # noqa: B018  or it says what is wrong
     hold = getattr(arguments, "hold", None)
     if hold is None:
         return trained
     if not trained.experiment.holds:
         raise UserError(f"--hold {hold}: an agent of {trained.experiment.name} decides at every step; leave it out")
-    return trained._replace(settings=dataclasses.replace(trained.settings, hold=hold))
+    return dataclasses.replace(trained, settings=dataclasses.replace(trained.settings, hold=hold))
 
 
 def _load(arguments, suite):
@@ -85,21 +122,48 @@ def _load(arguments, suite):
     named = arguments.experiment
     weights = arguments.weights or _default_weights(suite, named)
     config = _config_beside(weights)
+    in_numpy = None
     if config is not None and named in (None, config.get("game")):
         choice = suite.of_run(config, weights.parent / CONFIG, named)
         experiment, settings = choice.experiment, choice.settings
+        described = weights.parent / ARCHITECTURE
+        found = without_keras.numpy_network(described, weights)
+        in_numpy = found if found and _fits(found, experiment.spaces(settings)) else None
     else:
         experiment = suite.find(named)
         settings = experiment.first_settings
-    affordable.refuse_settings(settings)
-    model = experiment.model(settings)
-    storage.load_weights(model, weights)
-    return Trained(experiment, settings, model, weights)
+
+    def load():
+        if in_numpy is not None:
+            return legacy.open_model(described, weights)  # the same files: the same network
+        affordable.refuse_settings(settings)
+        model = experiment.model(settings)
+        storage.load_weights(model, weights)
+        return model
+
+    return Trained(experiment, settings, weights, in_numpy, load)
+
+
+def _fits(network, spaces):
+    """Whether a network in NumPy is one for a game."""
+    return (network.observation_shape, network.output_shape) == (spaces.observation_shape, (spaces.num_actions,))
 
 
 def _load_with_model(arguments, suite):
     """An agent whose network a file describes."""
     experiment = suite.find(arguments.experiment)
+    weights = arguments.weights or arguments.model
+    found = without_keras.numpy_network(arguments.model, weights)
+    if found:
+        settings = experiment.settings_for(found.observation_shape)
+        if _fits(found, experiment.spaces(settings)):
+            return Trained(experiment, settings, weights, found, lambda: _open(arguments, suite, experiment)[0])
+    model, settings = _open(arguments, suite, experiment)
+    return Trained(experiment, settings, weights, None, lambda: model)
+
+
+def _open(arguments, suite, experiment):
+    """The Keras model that a file describes, which fits the game, and the settings that fit it."""
     model = legacy.open_model(arguments.model, arguments.weights)
     settings = experiment.settings_for(tuple(model.input_shape[1:]) if len(model.inputs) == 1 else ())
     spaces = experiment.spaces(settings)
@@ -119,7 +183,7 @@ def _load_with_model(arguments, suite):
                 f"{arguments.model}: the model {what} arrays of shape {tuple(found)}, {experiment.name} wants {wanted}"
                 f"; give {other}another model"
             )
-    return Trained(experiment, settings, model, arguments.weights or arguments.model)
+    return model, settings
 
 
 def _behind_reshape(model, shape):

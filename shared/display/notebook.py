@@ -13,6 +13,7 @@ import numpy as np
 
 from shared import files
 from shared.display import playback
+from shared.display.values import Mind
 from shared.errors import UserError
 from shared.late import late
 
@@ -68,17 +69,25 @@ def show_one_episode(
 
 
 def animated(
-    env: gymnasium.Env, policy: Callable[[np.ndarray], int], *, episodes: int, fps: float, seed: int, every: int = 2
+    env: gymnasium.Env,
+    policy: Callable[[np.ndarray], int],
+    *,
+    episodes: int,
+    fps: float,
+    seed: int,
+    every: int = 2,
+    mind: Mind | None = None,
 ) -> Any:
     """Games as an animation that a notebook shows.
 
     Args:
-        env, policy, episodes, fps, seed: as of `shared.display.playback.record`.
+        env, policy, episodes, fps, seed, mind: as of `shared.display.playback.record`.
         every: shows one picture of so many, at as small a part of its size.
     """
     show = _ipython("Image")
     small = playback.Small(env, every)
-    return show(data=playback.animation(small, policy, episodes=episodes, fps=fps, seed=seed), format="gif")
+    data = playback.animation(small, policy, episodes=episodes, fps=fps, seed=seed, mind=mind)
+    return show(data=data, format="gif")
 
 
 def show_video(path: str | Path = "cartpole.mp4") -> Any:

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from shared import files
-from shared.display.terminal import Screen
+from shared.display.terminal import Screen, can_show
+from shared.display.values import FULL, Mind
 from shared.errors import UserError
 from shared.games.window import Window
 from shared.late import late
@@ -43,10 +44,11 @@ class Keyboard:
         actions: dict from key (`"KEY_LEFT"`, `"h"`, `" "`) to action.
         idle: the action when no such key was pressed.
         waits: every game stands still until its first such key.
+        keeps: the last action goes on until there is another; `idle` is the first one.
     """
 
-    def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False) -> None:
-        self.actions, self.idle, self.waits = actions, idle, waits
+    def __init__(self, actions: Mapping[str, int], idle: int, waits: bool = False, keeps: bool = False) -> None:
+        self.actions, self.idle, self.waits, self.keeps = actions, idle, waits, keeps
         self.keys: Sequence[str] = []  # pressed during the last frame; `play_episodes` sets both
         self.visible = True  # whether that frame could be seen
         self._begun = not waits
@@ -64,7 +66,10 @@ class Keyboard:
 
     def __call__(self, observation: np.ndarray) -> int:
         """The action for the keys pressed since the last frame; what to observe is on the screen."""
-        return next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
+        action = next((self.actions[key] for key in reversed(self.keys) if key in self.actions), self.idle)
+        if self.keeps:
+            self.idle = action
+        return action
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Stage:
     half_blocks: bool = False  # as of `Screen`
     counter: str = ""  # what the score so far is called, if a person should see it while a game goes on
     counts: str = "score"  # what that is, of a `Moment`: the sum of rewards, or the length
+    actions: Sequence[str] = ()  # what they are called; without names they go by their numbers
     every: int = 1  # a window shows every so manieth picture, and so does a GIF, at as small a part of its size
 
 
@@ -93,7 +99,15 @@ class Moment(NamedTuple):
     over: bool = False
 
 
-def moments(env: gymnasium.Env, policy: Policy, *, episodes: int, seed: int, played: list[Episode]) -> Iterator[Moment]:
+def moments(
+    env: gymnasium.Env,
+    policy: Policy,
+    *,
+    episodes: int,
+    seed: int,
+    played: list[Episode],
+    mind: Mind | None = None,
+) -> Iterator[Moment]:
     """Play games, one after the other: yields before each action and at each end. All that is shown goes through here.
 
     A game that a `Keyboard` plays stands still, the same moment coming again, until the person is ready.
@@ -104,6 +118,7 @@ def moments(env: gymnasium.Env, policy: Policy, *, episodes: int, seed: int, pla
         episodes: how many games.
         seed: of the environment.
         played: each game that came to its end is added here.
+        mind: is told of each action before it is taken, where an agent plays.
     """
     person = policy if isinstance(policy, Keyboard) else None
     for game in range(1, episodes + 1):
@@ -112,10 +127,15 @@ def moments(env: gymnasium.Env, policy: Policy, *, episodes: int, seed: int, pla
             person.begin()
         score, length, over = 0.0, 0, False
         while not over:
+            if mind is not None:
+                action = policy(observation)
+                mind.think(env, observation, action)
             yield Moment(game, score, length)
             if person is not None and not person.ready():
                 continue
-            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            if mind is None:
+                action = policy(observation)
+            observation, reward, terminated, truncated, _ = env.step(action)
             score, length, over = score + float(reward), length + 1, terminated or truncated
         played.append(Episode(score, length))
         yield Moment(game, score, length, over=True)
@@ -130,6 +150,7 @@ def play_episodes(
     episodes: int,
     seed: int,
     help_line: Sequence[str] = (),
+    mind: Mind | None = None,
 ) -> list[Episode]:
     """Play games frame by frame on a `Screen` that is already entered; `q` ends it early.
 
@@ -143,14 +164,17 @@ def play_episodes(
         episodes: how many games.
         seed: of the environment.
         help_line: lines that stand under every frame.
+        mind: what the agent thinks, to be shown beside it.
 
     Returns a list of `Episode`s, one for each game that came to its end.
     """
     played: list[Episode] = []
-    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
+    glyphs = can_show(FULL)
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played, mind=mind):
         so_far = f"{stage.counter} {getattr(moment, stage.counts):g}" if stage.counter else ""
         line = stage.verdict(played[-1]) if moment.over else so_far
-        visible = screen.show(*stage.view(env), caption=[f"game {moment.game} of {episodes}", line, *help_line])
+        caption, beside = [f"game {moment.game} of {episodes}", line, *help_line], mind.lines(glyphs) if mind else ()
+        visible = screen.show(*stage.view(env), caption=caption, beside=beside)
         # The end stands for whole frames, so that the screen keeps listening to keys.
         for _ in range(max(1, round(HOLD_SECONDS / screen.pace.period)) if moment.over else 1):
             keys = screen.wait()
@@ -162,7 +186,15 @@ def play_episodes(
 
 
 def watch(
-    env: gymnasium.Env, policy: Policy, title: str, *, episodes: int, fps: float, seed: int, every: int = 1
+    env: gymnasium.Env,
+    policy: Policy,
+    title: str,
+    *,
+    episodes: int,
+    fps: float,
+    seed: int,
+    every: int = 1,
+    mind: Mind | None = None,
 ) -> list[Episode]:
     """Play in a window; closing it, like Ctrl-C, ends the program.
 
@@ -174,6 +206,7 @@ def watch(
         fps: steps per second.
         seed: of the environment.
         every: show the picture after every so many steps.
+        mind: what the agent thinks, to be shown beside it.
 
     Returns a list of `Episode`s. Raises `UserError` where no window can be opened.
     """
@@ -184,9 +217,10 @@ def watch(
         cause = str(error).partition(";")[0].replace('render_mode="human"', "no window")
         raise UserError(f"{cause}; record the games with --gif FILE or --mp4 FILE") from error
     played: list[Episode] = []
-    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played, mind=mind):
         if not moment.over and moment.length % every == 0:
-            window.show(env.render())
+            picture: Any = env.render()
+            window.show(mind.beside(picture) if mind else picture)
     window.close()
     return played
 
@@ -218,7 +252,14 @@ def cells(size: int) -> View:
 
 
 def record(
-    path: str | Path, env: gymnasium.Env, policy: Policy, *, episodes: int, fps: float, seed: int
+    path: str | Path,
+    env: gymnasium.Env,
+    policy: Policy,
+    *,
+    episodes: int,
+    fps: float,
+    seed: int,
+    mind: Mind | None = None,
 ) -> list[Episode]:
     """Record games as an animation, `.gif` or `.mp4` by the name's end; written whole or not at all.
 
@@ -230,6 +271,7 @@ def record(
         fps: frames per second. A GIF comes as near to it as it can: it counts frame times in hundredths of a second,
             and browsers show 50 a second at most.
         seed: of the environment.
+        mind: what the agent thinks, to be shown beside it.
 
     Returns a list of `Episode`s.
 
@@ -237,14 +279,16 @@ def record(
     """
     check_recording(path)
     played: list[Episode] = []
-    data = ENCODERS[Path(path).suffix.lower()](_frames(env, policy, episodes, seed, played), fps)
+    data = ENCODERS[Path(path).suffix.lower()](_frames(env, policy, episodes, seed, played, mind), fps)
     files.write_bytes(path, data)
     return played
 
 
-def animation(env: gymnasium.Env, policy: Policy, *, episodes: int, fps: float, seed: int) -> bytes:
+def animation(
+    env: gymnasium.Env, policy: Policy, *, episodes: int, fps: float, seed: int, mind: Mind | None = None
+) -> bytes:
     """The bytes of the GIF that `record` would write."""
-    return _gif(_frames(env, policy, episodes, seed, []), fps)
+    return _gif(_frames(env, policy, episodes, seed, [], mind), fps)
 
 
 def check_recording(path: str | Path) -> None:
@@ -254,10 +298,14 @@ def check_recording(path: str | Path) -> None:
     files.check_place(path)
 
 
-def _frames(env, policy, episodes, seed, played):
+def _frames(env, policy, episodes, seed, played, mind):
     """Play; yield each picture (uint8 [H, W, 3]) and whether a game ends with it. Adds to `played` on the way."""
-    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played):
-        yield env.render(), moment.over
+    last = shown = None
+    for moment in moments(env, policy, episodes=episodes, seed=seed, played=played, mind=mind):
+        picture = env.render()
+        if picture is not last:  # `Small` lets one stand; what is beside it stands as long
+            last, shown = picture, mind.beside(picture) if mind else picture
+        yield shown, moment.over
 
 
 def _gif(frames, fps):

@@ -21,6 +21,7 @@ from shared.pace import Pace
 blessed = late("blessed")
 
 HALF_BLOCK = "▀"  # upper half in the foreground colour, lower half in the background colour
+GAP = "  "  # between a frame and what stands beside it
 UNKNOWN_SIZE = (80, 24)  # columns and rows of a window that reports 0 (a serial line, some containers)
 QUERY_SECONDS = "0.1"  # blessed asks a terminal two questions; the default patience is 5 s for each
 POLL_SECONDS = 0.1  # how often a wait for a key looks for Ctrl-Z
@@ -72,7 +73,7 @@ class Screen:
             self._take_signals()
             self._terminal = _open_terminal()
             self._colours = self._terminal.number_of_colors >= 8 and not os.environ.get("NO_COLOR")
-            self._glyphs = _can_show(HALF_BLOCK)
+            self._glyphs = can_show(HALF_BLOCK)
             self._sequences: dict[tuple[int, ...], str] = {}  # colour -> escape sequence
             self._take()
             self._leave_if_asked()
@@ -90,28 +91,41 @@ class Screen:
         if error[0] is None:
             self._leave_if_asked()
 
-    def show(self, lines: Sequence[str] = (), picture: np.ndarray | None = None, caption: Sequence[str] = ()) -> bool:
+    def show(
+        self,
+        lines: Sequence[str] = (),
+        picture: np.ndarray | None = None,
+        caption: Sequence[str] = (),
+        beside: Sequence[str] = (),
+    ) -> bool:
         """Draw one frame, at once; `wait` then keeps the pace.
 
         Args:
             lines: the frame as text, one string per row.
             picture: the frame as colours, uint8 [rows, columns, 3], drawn in place of `lines` where it can be.
             caption: lines of text under the frame.
+            beside: lines of text to the right of the frame; where the window is too narrow, to that of the caption.
 
         Returns:
             True if the frame was shown, False if the window is too small (it says so).
         """
         if not self.interactive:
-            print(*lines, *caption, "", sep="\n", flush=self.on_terminal)
+            print(*lines, *caption, *beside, "", sep="\n", flush=self.on_terminal)
             return True
         self._obey_signals()
         columns, rows = self._size()
         if picture is not None and self._colours and (self._glyphs or not self.half_blocks):
             frame, width = self._paint(picture)
         else:
-            frame, width = list(lines), max(map(len, lines), default=0)
-        frame += caption
-        width = max([width, *map(len, caption)])
+            width = max(map(len, lines), default=0)
+            frame = [line.ljust(width) for line in lines] if beside else list(lines)
+        under, under_width = list(caption), max(map(len, caption), default=0)
+        if width + len(GAP) + max(map(len, beside), default=0) <= columns:
+            frame, width = self._joined(frame, width, beside)
+        else:
+            under, under_width = self._joined([line.ljust(under_width) for line in under], under_width, beside)
+        frame += under
+        width = max(width, under_width)
         fits = width <= columns and len(frame) <= rows
         if not fits:
             complaint = ["window too small", f"needs {width} x {len(frame)}", f"has {columns} x {rows}"]
@@ -150,6 +164,15 @@ class Screen:
                 return stroke.name or str(stroke)
             if left <= POLL_SECONDS:
                 return None
+
+    def _joined(self, rows, width, beside):
+        """Rows of that width with lines of text to their right, and how wide all that is."""
+        if not beside:
+            return rows, width
+        rows = rows + [width * " "] * (len(beside) - len(rows))
+        texts = [f"{self._terminal.normal}{GAP}{text}" for text in beside] + [""] * (len(rows) - len(beside))
+        joined = [row + text for row, text in zip(rows, texts, strict=True)]
+        return joined, width + len(GAP) + max(map(len, beside))
 
     def _size(self):
         """Columns and rows of the window."""
@@ -289,7 +312,7 @@ def _moves_cursor():
     return os.name == "nt" or os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def _can_show(glyph):
+def can_show(glyph: str) -> bool:
     """Whether the terminal's encoding has the glyph. Under `LC_ALL=C` Python writes UTF-8, the terminal may not."""
     if os.environ.get("LC_ALL") in ("C", "POSIX"):
         return False

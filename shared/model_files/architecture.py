@@ -13,22 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
 from shared.errors import UserError
+from shared.late import late, named
 from shared.model_files import layer_rules
-from shared.nn.activations import keras_1_hard_sigmoid
-from shared.nn.layers import AGGREGATES, Dueling, Expectation, Grid
+from shared.nn.numpy_layers import ACTIVATIONS, AGGREGATES
 
-KERAS_ACTIVATIONS = (
-    *("linear", "relu", "elu", "selu", "tanh", "sigmoid", "hard_sigmoid", "softmax", "softplus", "softsign"),
-)
-OWN_ACTIVATIONS = {keras_1_hard_sigmoid.__name__: keras_1_hard_sigmoid}
-ACTIVATIONS = (*KERAS_ACTIVATIONS, *OWN_ACTIVATIONS)
+keras = late("keras")
+
+OWN_ACTIVATIONS = {"keras_1_hard_sigmoid": "shared.nn.activations:keras_1_hard_sigmoid"}
 MAX_LAYERS = 1000  # each time step of a TimeDistributed counts as one
 MAX_WEIGHTS = 1 << 26  # numbers in a network, 256 MiB; and in what one of its layers makes of a state
 MAX_SIZE = 1 << 20  # of one axis
-MAX_STEPS = 128  # that a layer goes through, one after the other
 REQUIRED = object()
 
 
@@ -42,7 +37,7 @@ class Setting(NamedTuple):
 class Kind(NamedTuple):
     """A kind of layer: its class, its settings, the shapes of its weights, and what inputs it takes."""
 
-    layer_class: Callable
+    layer_class: str | Callable  # that, or "module:attribute", imported when the layer is built
     settings: dict[str, Setting] = {}
     weight_shapes: Callable = lambda settings, shape: []
     many_inputs: bool = False
@@ -169,14 +164,14 @@ def _split(layer):
 
 
 KINDS = {
-    "InputLayer": Kind(keras.layers.InputLayer, {"shape": Setting(_sizes())}),
+    "InputLayer": Kind("keras.layers:InputLayer", {"shape": Setting(_sizes())}),
     "Dense": Kind(
-        keras.layers.Dense,
+        "keras.layers:Dense",
         {"units": Setting(_whole(1, MAX_SIZE)), "activation": _ACTIVATION, "use_bias": _BIAS},
         layer_rules.dense_weights,
     ),
     "Conv2D": Kind(
-        keras.layers.Conv2D,
+        "keras.layers:Conv2D",
         {
             "filters": Setting(_whole(1, MAX_SIZE)),
             "kernel_size": Setting(_sizes(2, high=1024)),
@@ -188,19 +183,19 @@ KINDS = {
         layer_rules.conv_weights,
         axes=_image,
     ),
-    "MaxPooling2D": Kind(keras.layers.MaxPooling2D, _POOLING, axes=_image),
-    "AveragePooling2D": Kind(keras.layers.AveragePooling2D, _POOLING, axes=_image),
+    "MaxPooling2D": Kind("keras.layers:MaxPooling2D", _POOLING, axes=_image),
+    "AveragePooling2D": Kind("keras.layers:AveragePooling2D", _POOLING, axes=_image),
     "GlobalAveragePooling2D": Kind(
-        keras.layers.GlobalAveragePooling2D, {"keepdims": Setting(_yes_or_no, False)}, axes=_image
+        "keras.layers:GlobalAveragePooling2D", {"keepdims": Setting(_yes_or_no, False)}, axes=_image
     ),
     "GlobalAveragePooling1D": Kind(
-        keras.layers.GlobalAveragePooling1D, {"keepdims": Setting(_yes_or_no, False)}, axes=lambda settings: 2
+        "keras.layers:GlobalAveragePooling1D", {"keepdims": Setting(_yes_or_no, False)}, axes=lambda settings: 2
     ),
     "ZeroPadding2D": Kind(
-        keras.layers.ZeroPadding2D, {"padding": Setting(layer_rules.edge_widths, (1, 1))}, axes=_image
+        "keras.layers:ZeroPadding2D", {"padding": Setting(layer_rules.edge_widths, (1, 1))}, axes=_image
     ),
     "BatchNormalization": Kind(
-        keras.layers.BatchNormalization,
+        "keras.layers:BatchNormalization",
         {
             "axis": Setting(layer_rules.axis, -1),
             "momentum": Setting(layer_rules.number(0.0, 1.0), 0.99),
@@ -210,7 +205,7 @@ KINDS = {
         layer_rules.batch_normalization_weights,
     ),
     "LayerNormalization": Kind(
-        keras.layers.LayerNormalization,
+        "keras.layers:LayerNormalization",
         {
             "axis": Setting(layer_rules.axes, -1),
             "epsilon": Setting(layer_rules.number(0.0, 1.0), 1e-3),
@@ -235,45 +230,45 @@ KINDS = {
     ),
     "TimeDistributed": Kind(_time_distributed, {"layer": Setting(_each_step)}, steps=True),
     "Rescaling": Kind(
-        keras.layers.Rescaling, {"scale": Setting(layer_rules.number()), "offset": Setting(layer_rules.number(), 0.0)}
+        "keras.layers:Rescaling", {"scale": Setting(layer_rules.number()), "offset": Setting(layer_rules.number(), 0.0)}
     ),
-    "LeakyReLU": Kind(keras.layers.LeakyReLU, {"negative_slope": _SLOPE._replace(default=0.3)}),
+    "LeakyReLU": Kind("keras.layers:LeakyReLU", {"negative_slope": _SLOPE._replace(default=0.3)}),
     "ReLU": Kind(
-        keras.layers.ReLU,
+        "keras.layers:ReLU",
         {
             "max_value": Setting(layer_rules.number_or_none(0.0, 1e6), None),
             "negative_slope": _SLOPE,
             "threshold": Setting(layer_rules.number(0.0, 1e6), 0.0),
         },
     ),
-    "Reshape": Kind(keras.layers.Reshape, {"target_shape": Setting(layer_rules.target_shape(MAX_SIZE))}),
+    "Reshape": Kind("keras.layers:Reshape", {"target_shape": Setting(layer_rules.target_shape(MAX_SIZE))}),
     "Permute": Kind(
-        keras.layers.Permute,
+        "keras.layers:Permute",
         {"dims": Setting(layer_rules.order_of_axes)},
         axes=lambda settings: len(settings["dims"]),
     ),
-    "Flatten": Kind(keras.layers.Flatten),
-    "Grid": Kind(Grid, {"edges": Setting(_edges)}),
+    "Flatten": Kind("keras.layers:Flatten"),
+    "Grid": Kind("shared.nn.layers:Grid", {"edges": Setting(_edges)}),
     "Embedding": Kind(
-        keras.layers.Embedding,
+        "keras.layers:Embedding",
         {"input_dim": Setting(_whole(1, MAX_SIZE)), "output_dim": Setting(_whole(1, MAX_SIZE))},
         lambda settings, shape: [(settings["input_dim"], settings["output_dim"])],
     ),
     "Expectation": Kind(
-        Expectation,
+        "shared.nn.layers:Expectation",
         {"lowest": Setting(layer_rules.number()), "highest": Setting(layer_rules.number())},
         axes=lambda settings: 2,
     ),
-    "Dueling": Kind(Dueling, {"aggregate": Setting(_one_of(*AGGREGATES))}, many_inputs=True),
-    "Activation": Kind(keras.layers.Activation, {"activation": Setting(_one_of(*ACTIVATIONS))}),
-    "Dropout": Kind(keras.layers.Dropout, {"rate": Setting(_fraction)}),
-    "Add": Kind(keras.layers.Add, many_inputs=True),
-    "Subtract": Kind(keras.layers.Subtract, many_inputs=True),
-    "Multiply": Kind(keras.layers.Multiply, many_inputs=True),
-    "Average": Kind(keras.layers.Average, many_inputs=True),
-    "Maximum": Kind(keras.layers.Maximum, many_inputs=True),
-    "Concatenate": Kind(keras.layers.Concatenate, {"axis": Setting(layer_rules.axis, -1)}, many_inputs=True),
-    "Dot": Kind(keras.layers.Dot, {"axes": Setting(_sizes(2, low=-8, high=8))}, many_inputs=True),
+    "Dueling": Kind("shared.nn.layers:Dueling", {"aggregate": Setting(_one_of(*AGGREGATES))}, many_inputs=True),
+    "Activation": Kind("keras.layers:Activation", {"activation": Setting(_one_of(*ACTIVATIONS))}),
+    "Dropout": Kind("keras.layers:Dropout", {"rate": Setting(_fraction)}),
+    "Add": Kind("keras.layers:Add", many_inputs=True),
+    "Subtract": Kind("keras.layers:Subtract", many_inputs=True),
+    "Multiply": Kind("keras.layers:Multiply", many_inputs=True),
+    "Average": Kind("keras.layers:Average", many_inputs=True),
+    "Maximum": Kind("keras.layers:Maximum", many_inputs=True),
+    "Concatenate": Kind("keras.layers:Concatenate", {"axis": Setting(layer_rules.axis, -1)}, many_inputs=True),
+    "Dot": Kind("keras.layers:Dot", {"axes": Setting(_sizes(2, low=-8, high=8))}, many_inputs=True),
 }
 # What a TimeDistributed may do at each time step.
 EACH_STEP = (
@@ -329,12 +324,13 @@ def each_step(layer: Layer) -> Layer:
     return Layer(kind, layer.name, layer.inputs, settings)
 
 
-def keras_layer(kind: str, settings: dict[str, Any], name: str) -> keras.layers.Layer:
-    """The layer that a key of `KINDS` and checked settings describe."""
+def keras_layer(kind: str, settings: dict[str, Any], name: str) -> Any:
+    """The Keras layer that a key of `KINDS` and checked settings describe."""
     settings = {
-        key: OWN_ACTIVATIONS.get(value, value) if "activation" in key else value for key, value in settings.items()
+        key: named(OWN_ACTIVATIONS[value]) if "activation" in key and value in OWN_ACTIVATIONS else value
+        for key, value in settings.items()
     }
-    return KINDS[kind].layer_class(name=name, **settings)
+    return named(KINDS[kind].layer_class)(name=name, **settings)
 
 
 def weight_shapes(layer: Layer, inputs: list[tuple[int, ...]]) -> list[tuple[int, ...]]:

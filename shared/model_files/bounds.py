@@ -36,14 +36,16 @@ def check_count(layers: Sequence[Any], outputs: Sequence[str], path: str | Path)
         raise UserError(f"{path}: {links:,} links between layers are more than {MAX_LINKS:,}; choose another file")
 
 
-def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path) -> None:
-    """Raise `UserError` naming the layer at which a network becomes too much.
+def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path) -> int:
+    """Multiplications and additions for one state, at most, in order of magnitude.
 
     Args:
         architecture: the network.
         shapes: the output shape of each layer by name, without the batch axis, each layer after those that feed it
             (`building.output_shapes`).
         path: the file, for messages.
+
+    Raises `UserError` naming the layer at which a network becomes too much.
     """
     by_name = {layer.name: layer for layer in architecture.layers}
     depths: dict[str, int] = {}
@@ -68,6 +70,7 @@ def check(architecture: Architecture, shapes: dict[str, Shape], path: str | Path
                 f"{where}: the layers up to here take more than {MAX_WORK:,} multiplications for one state; make them "
                 "smaller"
             )
+    return work
 
 
 def _work(layer: Layer, inputs: list[Shape], output: Shape) -> int:

@@ -2,16 +2,15 @@
 
 import math
 from pathlib import Path
-
-import keras
+from typing import Any
 
 from shared.errors import UserError
+from shared.late import late
 from shared.model_files import bounds
 from shared.model_files.architecture import (
     KINDS,
     MAX_LAYERS,
     MAX_SIZE,
-    MAX_STEPS,
     MAX_WEIGHTS,
     Architecture,
     Layer,
@@ -19,6 +18,9 @@ from shared.model_files.architecture import (
     keras_layer,
     weight_shapes,
 )
+from shared.nn.numpy_network import MAX_STEPS
+
+keras = late("keras")
 
 
 def in_order(architecture: Architecture, path: str | Path) -> list[Layer]:
@@ -97,7 +99,7 @@ def _made(layer):
     return keras_layer(layer.kind, layer.settings, layer.name)
 
 
-def build(architecture: Architecture, path: str | Path) -> keras.Model:
+def build(architecture: Architecture, path: str | Path) -> Any:
     """A Keras model with fresh weights. Raises `UserError` when the description does not make sense."""
     bounds.check(architecture, output_shapes(architecture, path), path)
     ordered = in_order(architecture, path)

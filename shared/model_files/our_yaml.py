@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from shared.errors import UserError
+from shared.late import late
 from shared.model_files import safe_yaml
 from shared.model_files.architecture import Architecture, Layer, make_layer
+
+keras = late("keras")
 
 FORMAT = 1
 ENTRIES = ("format", "keras_version", "model", "layers", "outputs", "optimizer", "loss", "weights")

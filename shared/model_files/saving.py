@@ -48,12 +48,12 @@ def save_model(model: keras.Model, place: str | Path) -> Saved:
     """
     place = Path(place)
     if place.suffix == ARCHIVE_ENDING:
-        _describe(model, place)
+        describe(model, place)
         compiling.to_sections(model, place)
         files.write_bytes(place, _archive_bytes(model, place))
         return Saved(place, place)
     saved = Saved(place / ARCHITECTURE_NAME, place / WEIGHTS_NAME)
-    architecture, sections = _describe(model, saved.architecture), compiling.to_sections(model, saved.architecture)
+    architecture, sections = describe(model, saved.architecture), compiling.to_sections(model, saved.architecture)
     weights = _weights_bytes(model, with_optimizer="optimizer" in sections)
     sections["weights"] = {"file": WEIGHTS_NAME, "sha256": files.sha256(weights)}
     if not _is_ours(saved.architecture):
@@ -68,12 +68,12 @@ def save_model(model: keras.Model, place: str | Path) -> Saved:
 
 def save_architecture(model: keras.Model, path: str | Path) -> None:
     """Write a model's architecture, loss and optimizer as YAML, without weights."""
-    files.write_bytes(path, our_yaml.write(_describe(model, path), compiling.to_sections(model, path)))
+    files.write_bytes(path, our_yaml.write(describe(model, path), compiling.to_sections(model, path)))
 
 
 def check_architecture(model: keras.Model, path: str | Path) -> None:
     """Raise the `UserError` of `save_architecture`, or of reading back what it would write at `path`."""
-    written = our_yaml.write(_describe(model, path), compiling.to_sections(model, path))
+    written = our_yaml.write(describe(model, path), compiling.to_sections(model, path))
     network = our_yaml.from_plain(safe_yaml.parse(written, path), path)
     bounds.check_count(network.layers, network.outputs, path)
     bounds.check(network, building.output_shapes(network, path), path)
@@ -99,16 +99,11 @@ def refuse_existing(place: str | Path) -> None:
             raise UserError(f"{place / name}: is there already; choose another folder")
 
 
-def _is_ours(path):
-    """Whether a file is there and begins as `save_model` begins it."""
-    try:
-        return files.read_bytes(path, safe_yaml.MAX_FILE).startswith(our_yaml.HEADING.encode())
-    except UserError:
-        return False
+def describe(model: keras.Model, path: str | Path) -> Architecture:
+    """A live model as plain data; `path` is of the file that it is for.
 
-
-def _describe(model: keras.Model, path: str | Path) -> Architecture:
-    """A live model as plain data. Raises `UserError` when it is of more than we read again."""
+    Raises `UserError` when it is of more than we read again.
+    """
     if type(model).__name__ not in ("Sequential", "Functional"):
         raise UserError(f"{path}: a {type(model).__name__} cannot be saved; use Sequential or Functional")
     config = json.loads(json.dumps(model.get_config(), default=str))
@@ -124,6 +119,14 @@ def _describe(model: keras.Model, path: str | Path) -> Architecture:
             raise UserError(f"{path}: layer {layer.name}: {lost[0]} is not supported; save the weights alone")
     layers = [keras_config.plain_layer(layer, path) for layer in graph.layers]
     return Architecture(tuple(layers), graph.outputs, graph.sequential)
+
+
+def _is_ours(path):
+    """Whether a file is there and begins as `save_model` begins it."""
+    try:
+        return files.read_bytes(path, safe_yaml.MAX_FILE).startswith(our_yaml.HEADING.encode())
+    except UserError:
+        return False
 
 
 def _weights_bytes(model: keras.Model, with_optimizer: bool) -> bytes:

@@ -1,117 +1,77 @@
-"""How good a network is: greedy games, played apart from training, with draws of their own."""
+"""How good a network is: greedy games, played apart from training, with draws of their own.
 
-import functools
+A network is a Keras model, whose games are compiled, or a `shared.nn.numpy_network.NumpyNetwork`, which needs neither
+Keras nor TensorFlow and plays the same games.
+"""
+
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from shared.games.contract import Game, State
-from shared.nn.backend import compiled, once_for_each_model, program, uniform
-from shared.nn.convolutions import with_matmul_convolutions
-from shared.nn.copies import copy_weights
+from shared.late import late
+from shared.nn.numpy_network import NumpyNetwork
+from shared.nn.philox import uniform
+
+compiled = late("shared.rollouts.greedy_compiled")
 
 
-def greedy_policy(model: keras.Model) -> Callable[[np.ndarray], int]:
-    """A policy that takes the action of highest value: `policy(observation) -> int`, compiled for one observation."""
-    values = _values(model, 1)
-
-    def policy(observation):
-        return int(np.argmax(values(observation[None])))
-
-    return policy
+def greedy_policy(network: Any) -> Callable[[np.ndarray], int]:
+    """A policy that takes the action of highest value: `policy(observation) -> int`."""
+    if not isinstance(network, NumpyNetwork):
+        return compiled.greedy_policy(network)
+    return lambda observation: int(np.argmax(network(observation[None])))
 
 
-def greedy_choice(model: keras.Model, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def greedy_choice(network: Any, count: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The same for up to `count` observations at once: `choose(observations [B, ...], draws) -> actions [B]`.
 
     For `shared.rollouts.collector.Collector`, whose draws are not needed.
     """
-    values = _values(model, count)
-    padded = np.zeros((count, *model.input_shape[1:]), np.float32)
-
-    def choose(observations, draws):
-        padded[: len(observations)] = observations
-        return np.argmax(values(padded)[: len(observations)], axis=-1)
-
-    return choose
+    if not isinstance(network, NumpyNetwork):
+        return compiled.greedy_choice(network, count)
+    return lambda observations, draws: np.argmax(network(observations), axis=-1)
 
 
-@once_for_each_model
-def _values(model, count):
-    """The values of all actions, for `count` observations."""
-    return program(lambda observation: model(observation), (count, *model.input_shape[1:]))
-
-
-def greedy_by_state(model: keras.Model, game: Game) -> Callable[[State], np.ndarray]:
+def greedy_by_state(network: Any, game: Game) -> Callable[[State], np.ndarray]:
     """The action of highest value for each of N games, from their states: `choose(state) -> actions [N]`.
 
-    What is observed is computed by the same compiled program as the values, and the model's convolutions in it are
+    What a Keras model observes is computed by the same compiled program as the values, and its convolutions in it are
     matrix products.
     """
-    network, best = _best_by_state(model, game)
-    copy_weights(model, network)
-
-    def choose(state):
-        return ops.convert_to_numpy(best(type(state)(*map(ops.convert_to_tensor, state))))
-
-    return choose
-
-
-@once_for_each_model
-def _best_by_state(model, game):
-    """A network that computes what `model` does, and the program that asks it: state -> actions [N]."""
-    network = with_matmul_convolutions(model)
-    return network, compiled(lambda state: ops.argmax(network(game.observe(ops, state)), axis=-1))
+    if not isinstance(network, NumpyNetwork):
+        return compiled.greedy_by_state(network, game)
+    return lambda state: np.argmax(network(game.observe(np, state)), axis=-1)
 
 
 def play_greedy(
-    game: Game, model: keras.Model, state: State, seed: int, time_limit: int | None = None
+    game: Game, network: Any, state: State, seed: int, time_limit: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Play N games side by side to their ends, always taking the action of highest value.
 
     Args:
         game: the rules (`shared.games.contract.Game`).
-        model: a Keras Q-network.
+        network: values every action of every observation.
         state: the state that the N games start from.
         seed: of the draws that the steps need.
         time_limit: steps after which a game is cut, or None for games that end by themselves.
 
     Returns the scores float32 [N] and the lengths in steps int32 [N], as NumPy arrays.
     """
-    limit = np.iinfo(np.int32).max if time_limit is None else time_limit
-    start = type(state)(*map(ops.convert_to_tensor, state))
-    play = _greedy_games(model, game)
-    score, length = play(start, ops.convert_to_tensor(seed, "int64"), ops.convert_to_tensor(limit, "int32"))
-    return ops.convert_to_numpy(score), ops.convert_to_numpy(length)
-
-
-@once_for_each_model
-def _greedy_games(model, game):
-    """The program of `play_greedy`: (state, seed, limit) -> scores and lengths."""
-
-    def step(seed, t, state, alive, score, length):
-        games = alive.shape[0]
-        draws = ops.reshape(uniform(seed, t, games * game.step_draws), (games, game.step_draws))
-        action = ops.cast(ops.argmax(model(game.observe(ops, state)), axis=-1), "int32")
-        state, reward, terminated = game.step(ops, state, action, draws)
-        score = score + ops.where(alive, reward, 0.0)
-        length = length + ops.cast(alive, "int32")
-        return t + 1, state, ops.logical_and(alive, ops.logical_not(terminated)), score, length
-
-    @compiled
-    def play(state, seed, limit):
-        games = state[0].shape[0]
-        start = (0, state, ops.ones((games,), "bool"), ops.zeros((games,)), ops.zeros((games,), "int32"))
-        *_, score, length = ops.while_loop(
-            lambda t, state, alive, *_: ops.logical_and(t < limit, ops.any(alive)),
-            functools.partial(step, seed),
-            start,
-        )
-        return score, length
-
-    return play
+    if not isinstance(network, NumpyNetwork):
+        return compiled.play_greedy(game, network, state, seed, time_limit)
+    games, t = len(state[0]), 0
+    alive, score, length = np.ones(games, bool), np.zeros(games, np.float32), np.zeros(games, np.int32)
+    while alive.any() and (time_limit is None or t < time_limit):
+        draws = uniform(seed, t, games * game.step_draws).reshape(games, game.step_draws)
+        action = np.argmax(network(game.observe(np, state)), axis=-1).astype(np.int32)
+        state, reward, terminated = game.step(np, state, action, draws)
+        score += np.where(alive, reward, np.float32(0))
+        length += alive
+        alive &= ~terminated
+        t += 1
+    return score, length
 
 
 def random_starts(game: Game, games: int, seed: int | Sequence[int]) -> State:

@@ -17,7 +17,7 @@ from shared.runs.trainer import Trainer
 
 keras, optimizers = late("keras"), late("shared.nn.optimizers")
 agent, engine, loop = late("shared.dqn.agent"), late("shared.dqn.engine"), late("shared.dqn.loop")
-greedy = late("shared.rollouts.greedy")
+greedy, action_values = late("shared.rollouts.greedy"), late("shared.rollouts.action_values")
 
 # Of these settings the readable loop knows one value only.
 READABLE = {
@@ -73,6 +73,14 @@ class Spaces(NamedTuple):
 
     observation_shape: tuple[int, ...]
     num_actions: int
+
+
+class BrowserRules(NamedTuple):
+    """The rules of a game in JavaScript (docs/web.md)."""
+
+    script: str  # the file, beside the rules in Python
+    name: str  # of the class
+    options: dict[str, Any] = {}  # that it is made with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +169,18 @@ class Experiment:
             seed: of these draws.
         """
         return greedy.greedy_policy(model)
+
+    def outlook(self, model: Any) -> Any:
+        """What its network says of the actions (`shared.rollouts.action_values.Outlook`)."""
+        return action_values.outlook(model)
+
+    def adviser(self, settings: Any) -> Any:
+        """Who knows what to do best (`shared.rollouts.action_values.Adviser`); None: nobody does."""
+        return None
+
+    def browser_rules(self, settings: Any) -> BrowserRules | None:
+        """Its rules in JavaScript, for a page that plays without Python; None: there are none."""
+        return None
 
     def trainer(self, settings: Any, engine: str) -> Trainer:
         """What trains (`shared.runs.trainer.Trainer`), by the name of the loop."""
