@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def dead_links(folder: Path) -> list[str]:
-    """A line for each link of a folder of HTML pages to a file or an anchor that is not there; `https:` is not tried."""
+    """A line for each link in a folder of pages to a file or an anchor that is not there; `https:` is not tried."""
     pages = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
     found = []
     for path, page in pages.items():
