@@ -9,7 +9,6 @@ from shared import files
 from shared.commands.exports import Target, same
 from shared.commands.trained import Trained
 from shared.late import late
-from shared.quiet import without_native_messages
 
 keras, interpreters = late("keras"), late("ai_edge_litert.interpreter")
 
@@ -25,7 +24,7 @@ def write(trained: Trained, path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "agent.tflite")
         one = keras.InputSpec(shape=(1, *shape), dtype="float32")
-        with without_native_messages():
+        with same.conversion(path):
             trained.model.export(made, format="litert", verbose=False, input_signature=[one])
             interpreter = interpreters.Interpreter(model_content=made.read_bytes())
             interpreter.allocate_tensors()

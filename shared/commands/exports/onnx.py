@@ -1,14 +1,12 @@
 """`export --onnx`: the network for ONNX Runtime, which runs in C, C#, Java, JavaScript and on phones."""
 
 import tempfile
-import warnings
 from pathlib import Path
 
 from shared import files
 from shared.commands.exports import Target, same
 from shared.commands.trained import Trained
 from shared.late import late
-from shared.quiet import without_native_messages
 
 onnxruntime = late("onnxruntime")
 
@@ -22,10 +20,9 @@ def write(trained: Trained, path: Path) -> None:
     comparison = same.Comparison(trained)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, "agent.onnx")
-        with without_native_messages(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of Keras, about names that NumPy no longer has
+        with same.conversion(path):
             trained.model.export(made, format="onnx", verbose=False)
-        session = onnxruntime.InferenceSession(made)
+            session = onnxruntime.InferenceSession(made)
         name = session.get_inputs()[0].name
         comparison.check(path, "ONNX Runtime", lambda observations: session.run(None, {name: observations})[0])
         files.write_bytes(path, made.read_bytes())

@@ -1,19 +1,33 @@
 """Whether what was exported computes what Keras computes."""
 
-from collections.abc import Callable
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from shared.commands.trained import Trained
-from shared.errors import UserError
+from shared.errors import UserError, one_line
 from shared.late import late
+from shared.quiet import without_native_messages
 
 keras = late("keras")
 
 PLAYED, RANDOM = 48, 16  # observations
 SEED = 10_000_019
 TOLERANCE = 1e-5  # relative to the largest output: float32, and sums in another order
+
+
+@contextlib.contextmanager
+def conversion(path: Path) -> Iterator[None]:
+    """Convert a network quietly; what a converter or a runtime says against it becomes a `UserError`."""
+    try:
+        with without_native_messages(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about the converters' own code
+            yield
+    except Exception as error:  # they raise whatever they like
+        raise UserError(f"{path}: cannot be made of this network: {one_line(error)}") from error
 
 
 def outputs_of(trained: Trained, observations: np.ndarray) -> np.ndarray:

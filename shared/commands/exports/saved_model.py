@@ -8,7 +8,6 @@ from shared import files
 from shared.commands.exports import Target, same
 from shared.commands.trained import Trained
 from shared.late import late
-from shared.quiet import without_native_messages
 
 keras = late("keras")
 
@@ -23,7 +22,7 @@ def write(trained: Trained, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
             made = Path(folder, path.name)
-            with without_native_messages():
+            with same.conversion(path):
                 trained.model.export(made, format="tf_saved_model", verbose=False)
                 loaded = keras.layers.TFSMLayer(made, call_endpoint="serve")
             comparison.check(path, "TensorFlow", lambda rows: keras.ops.convert_to_numpy(loaded(rows)))
