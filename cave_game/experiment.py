@@ -92,13 +92,12 @@ class Cave2017Experiment(CaveExperiment):
 
     def browser_rules(self, settings: Cave2017Settings) -> BrowserRules:
         """The rules in JavaScript."""
-        return BrowserRules("game2017.js", "Cave2017", dataclasses.asdict(self.game(settings)))
+        return BrowserRules("game2017.js", "Cave2017", self._options(settings))
 
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave2017-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
-        rules = {"observation": settings.observation, "quirks": settings.quirks, "reward": settings.reward}
-        env = gymnasium.make("cave_game/Cave2017-v0", **rules, **options)
+        env = gymnasium.make("cave_game/Cave2017-v0", **self._options(settings), **options)
         return envs.Holding(env, settings.hold) if settings.hold > 1 else env
 
     def network(self, settings: Any, outputs: int) -> Any:
@@ -117,6 +116,10 @@ class Cave2017Experiment(CaveExperiment):
             if Cave2017(observation).observation_shape == sides:
                 return dataclasses.replace(self.first_settings, observation=observation)
         return self.first_settings
+
+    def _options(self, settings):
+        """Of the rules, as far as they are settings and not of the training alone."""
+        return {"observation": settings.observation, "quirks": settings.quirks, "reward": settings.reward}
 
     def adviser(self, settings: Any) -> None:
         """Nobody: the planner of this game has to be told of the whole cave."""

@@ -1,5 +1,6 @@
 "use strict";
-/* CAVE: the rules of cave_game/game.py, for one game in a browser. Same draws, same states. */
+/* CAVE: the rules of cave_game/game.py, for one game in a browser. Same draws, same states.
+   (Narrow starts are for training, and are Python's alone.) */
 
 class Cave {
   static SIDE = 48; // cells of the screen

@@ -1,5 +1,6 @@
 "use strict";
-/* CAVE as its author wrote it: the rules of cave_game/game2017.py, for one game in a browser. Same draws, same states. */
+/* CAVE as its author wrote it: the rules of cave_game/game2017.py, for one game in a browser. Same draws, same states.
+   (Narrow starts are for training, and are Python's alone.) */
 
 class Cave2017 {
   static SIDE = 48; // cells of the screen

@@ -64,8 +64,7 @@ def plan(state: State, cave: int = 0) -> list[int]:
         state: of N games.
         cave: which of its games.
     """
-    columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)  # where the craft's left edge will be after 1 step, 2, ...
-    ceiling, floor, block = (profile[cave, columns].tolist() for profile in (state.ceiling, state.floor, state.block))
+    ceiling, floor, block = _ahead(state, cave)
     height, speed = int(state.height[cave]), int(state.speed[cave])
     actions = []
     for column, ways in enumerate(ways_through(ceiling, floor, block)):
@@ -83,30 +82,38 @@ def plan(state: State, cave: int = 0) -> list[int]:
 
 def advise(state: State) -> Advice:
     """What `plan` does in one game, and how many of the steps in view each action gives up for good."""
-    columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)
-    profiles = [profile[0, columns].tolist() for profile in (state.ceiling, state.floor, state.block)]
-    steps = [_steps_left(profiles, int(state.height[0]), int(state.speed[0]), action) for action in (RELEASED, HELD)]
-    return Advice("planner", plan(state)[0], tuple(float(max(steps) - some) for some in steps), "steps")
+    left = [steps_left(state, action) for action in (RELEASED, HELD)]
+    return Advice("planner", plan(state)[0], tuple(float(max(left) - some) for some in left), "steps")
 
 
-def _steps_left(profiles, height, speed, action):
-    """How many steps a craft can survive in what is in view, of which an action is the first."""
-    ceiling, floor, block = profiles
-    pairs = [slice(left, left + CRAFT) for left in range(len(ceiling) - CRAFT + 1)]
-    free = [free_heights(ceiling[under], floor[under], block[under]) for under in pairs]
-    speed = accelerate(speed, action)
-    there = {speed: (1 << max(0, height + speed)) & free[0]}  # speed -> heights that can be reached
-    for step, heights_free in enumerate(free[1:], start=1):
+def steps_left(state: State, action: int) -> int:
+    """How many steps, of the 38 in view, the craft of one game can survive if an action is its first."""
+    here = {int(state.speed[0]): 1 << int(state.height[0])}  # speed -> heights that can be reached
+    free = _free_ahead(*_ahead(state, 0))
+    buttons: tuple[int, ...] = (action,)
+    for step, heights_free in enumerate(free):
+        there: dict[int, int] = {}
+        for before, heights in here.items():
+            for button in buttons:
+                speed = accelerate(before, button)
+                moved = heights << speed if speed >= 0 else heights >> -speed
+                there[speed] = there.get(speed, 0) | moved & heights_free
         if not any(there.values()):
-            return step - 1
-        after: dict[int, int] = {}
-        for before, heights in there.items():
-            for pressed in (RELEASED, HELD):
-                now = accelerate(before, pressed)
-                moved = heights << now if now >= 0 else heights >> -now
-                after[now] = after.get(now, 0) | moved & heights_free
-        there = after
-    return len(free) - (not any(there.values()))
+            return step
+        here, buttons = there, (RELEASED, HELD)
+    return len(free)
+
+
+def _ahead(state, cave):
+    """Ceiling, floor and block of one cave where the craft's left edge will be after 1 step, 2, ...: lists of ints."""
+    columns = slice(FRAMES - 1 + CRAFT_COLUMN + 1, None)
+    return [profile[cave, columns].tolist() for profile in (state.ceiling, state.floor, state.block)]
+
+
+def _free_ahead(ceiling, floor, block):
+    """The set of heights at which a craft touches nothing, after each step through some columns."""
+    pairs = [slice(left, left + CRAFT) for left in range(len(ceiling) - CRAFT + 1)]
+    return [free_heights(ceiling[under], floor[under], block[under]) for under in pairs]
 
 
 def accelerate(speed: int, action: int) -> int:
@@ -126,9 +133,7 @@ def ways_through(ceiling: Sequence[int], floor: Sequence[int], block: Sequence[i
     Returns for each step, 0..n - 2, a dict from speed to a set of heights: those at which a craft that arrives with
     this speed touches nothing now and can go on to the end.
     """
-    pairs = [slice(left, left + CRAFT) for left in range(len(ceiling) - CRAFT + 1)]
-    free = [free_heights(ceiling[under], floor[under], block[under]) for under in pairs]
-    return ways_on(free, NEXT_SPEEDS)
+    return ways_on(_free_ahead(ceiling, floor, block), NEXT_SPEEDS)
 
 
 def ways_on(

@@ -133,7 +133,21 @@ CAVE2017_TUTORIAL = Cave2017Settings(
 
 CAVE2017_TUNED = Cave2017Settings(
     **dataclasses.asdict(CAVE_TUNED)
-    | {"time_limit": game2017.TIME_LIMIT, "observation": "halved", "reward": "survival"}
+    | {
+        "time_limit": game2017.TIME_LIMIT,
+        "observation": "halved",
+        "reward": "survival",
+        "starts": "any",
+        "convolutions": "strided",
+        "hidden": (256,),
+        "first_value": 33.0,
+        "discount": 0.97,
+        "weight_average": 0.999,
+        "steps": 8_000_000,
+        "learning_rate_decay": 8_000_000,
+    }
 )
 
-CAVE2017_RECURRENT = dataclasses.replace(CAVE2017_TUNED, network="recurrent")
+CAVE2017_RECURRENT = dataclasses.replace(
+    CAVE2017_TUNED, network="recurrent", hidden=(128,), steps=1_000_000, learning_rate_decay=1_000_000
+)

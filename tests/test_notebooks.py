@@ -12,7 +12,7 @@ from notebooks.build import FOLDER, NAMES, PARAMETERS, read, run
 SHORT = {
     "t1_catch": {"GAMES": 20, "COMPILED_GAMES": 60, "GAMES_AFTER": 10},
     "t2_why_it_fails": {"NAIVE_EPISODES": 11, "EPISODES": 5},
-    "t3_keras_tips": {"EPOCHS": 60, "MEMORY": 100, "CAVE_STEPS": 20},
+    "t3_keras_tips": {"EPOCHS": 60, "MEMORY": 100, "CAVE_STEPS": 20, "LSTM_STEPS": 1000},
     "t4_chapter_18": {
         "HAND_EPISODES": 5,
         "READ_ITERATIONS": 1,

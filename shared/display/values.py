@@ -55,39 +55,41 @@ class Mind:
         Args:
             glyphs: whether the terminal has more than ASCII.
         """
-        if self._values is None:
+        said = self._values
+        if said is None:
             return []
         marks = ("◀", FULL, BLOCKS) if glyphs else ("<", ASCII_FULL, ASCII_BLOCKS)
-        longest = max(len(self._name(action)) for action in range(len(self._values.values)))
+        longest = max(len(self._name(action)) for action in range(len(said.values)))
         rows = []
-        for action, value in enumerate(self._values.values):
-            if self._values.returns is None:
+        for action, value in enumerate(said.values):
+            if said.returns is None:
                 bar = (marks[1] * round(WIDTH * self._share(value))).ljust(WIDTH)
             else:
-                heights = self._histogram(action, WIDTH)
+                heights = self._histogram(said, action, WIDTH)
                 bar = "".join(marks[2][i] for i in np.ceil(heights * (len(BLOCKS) - 1)).astype(int))
             chosen = marks[0] if action == self._action else " "
-            rows.append(f"{self._name(action):{longest}} {bar} {self._number(value)} {chosen}".rstrip())
+            rows.append(f"{self._name(action):{longest}} {bar} {_number(said, value)} {chosen}".rstrip())
         return rows + self._told()
 
     def panel(self, height: int) -> np.ndarray:
         """The same as a picture of a height in pixels: uint8 [height, W, 3]."""
         width = round(PANEL * height)
         image = Image.new("RGB", (width, height), PAPER)
-        if self._values is None:
+        said = self._values
+        if said is None:
             return np.asarray(image)
         draw, line = ImageDraw.Draw(image), height / LINES
         font, margin = ImageFont.load_default(max(6.0, 0.72 * line)), 0.05 * width
-        actions = len(self._values.values)
+        actions = len(said.values)
         told = self._told()
         each = min(2.6 * line, (height - (len(told) + 1) * line) / actions)  # from one action to the next
-        for action, value in enumerate(self._values.values):
+        for action, value in enumerate(said.values):
             top, chosen = 0.5 * line + action * each, action == self._action
             ink = CHOSEN if chosen else INK
             draw.text((margin, top), self._name(action), ink, font)
-            draw.text((width - margin, top), self._number(value), ink, font, anchor="ra")
+            draw.text((width - margin, top), _number(said, value), ink, font, anchor="ra")
             inside = (margin, top + min(line, 0.5 * each), width - margin, top + 0.92 * each)
-            self._draw_bar(draw, inside, action, CHOSEN if chosen else BAR)
+            self._draw_bar(draw, inside, said, action, CHOSEN if chosen else BAR)
         for row, text in enumerate(told):
             right = self._advice is not None and self._advice.costs[self._action] == 0
             place = (margin, height - (len(told) - row + 0.4) * line)
@@ -98,34 +100,31 @@ class Mind:
         """A picture, uint8 [H, W, 3], with the panel to the right of it."""
         return np.concatenate([picture, self.panel(len(picture))], axis=1)
 
-    def _draw_bar(self, draw, inside, action, colour):
+    def _draw_bar(self, draw, inside, said, action, colour):
         left, top, right, bottom = inside
         draw.rectangle(inside, GROOVE)
-        if self._values.returns is None:
-            end = left + (right - left) * self._share(self._values.values[action])
+        if said.returns is None:
+            end = left + (right - left) * self._share(said.values[action])
             draw.rectangle((left, top, max(left, end), bottom), colour)
             return
         step = (right - left) / BINS
-        for i, share in enumerate(self._histogram(action, BINS)):
+        for i, share in enumerate(self._histogram(said, action, BINS)):
             if share > 0:
                 x = left + i * step
                 draw.rectangle((x, bottom - share * (bottom - top), max(x, x + step - 1), bottom), colour)
 
-    def _histogram(self, action, bins):
+    def _histogram(self, said, action, bins):
         """How likely a return in each part of the scale is, [bins], as a share of the most likely one of any action."""
-        said = self._values
         edges = np.linspace(self._low, max(self._high, self._low + 1e-6), bins + 1)
         counts = [
-            np.histogram(said.returns[:, a], edges, weights=said.chances[:, a])[0] for a in range(len(said.values))
+            np.histogram(returns, edges, weights=chances)[0]
+            for returns, chances in zip(said.returns.T, said.chances.T, strict=True)
         ]
         return counts[action] / max(np.max(counts), 1e-6)
 
     def _share(self, value):
         """Where a value lies between the least and the greatest so far."""
         return (value - self._low) / (self._high - self._low) if self._high > self._low else 1.0
-
-    def _number(self, value):
-        return f"{value:6.1%}" if self._values.are_chances else f"{value:7.2f}"
 
     def _name(self, action):
         return self._names[action] if action < len(self._names) else str(action)
@@ -137,3 +136,7 @@ class Mind:
         cost, unit = self._advice.costs[self._action], self._advice.unit
         verdict = f"agent's choice: costs {cost:g} {unit}" if cost else "agent's choice: as good"
         return [f"{self._advice.player}: {self._name(self._advice.action)}", verdict]
+
+
+def _number(said, value):
+    return f"{value:6.1%}" if said.are_chances else f"{value:7.2f}"

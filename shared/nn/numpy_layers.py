@@ -80,9 +80,8 @@ def conv(
     x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | float = 0, strides: Pair = (1, 1), padding: str = "valid"
 ) -> np.ndarray:
     """One matrix product of all patches with the kernel: [B, H, W, C] -> [B, H', W', F]."""
-    if padding == "same":
-        x = pad(x, *_border(x.shape[1], kernel.shape[0], strides[0]), *_border(x.shape[2], kernel.shape[1], strides[1]))
-    patches = _windows(x, kernel.shape[:2], strides)  # [B, H', W', C, rows, columns]
+    size = kernel.shape[:2]
+    patches = _windows(_padded(x, size, strides, padding, 0), size, strides)  # [B, H', W', C, rows, columns]
     return np.tensordot(patches, kernel, axes=([4, 5, 3], [0, 1, 2])) + bias
 
 
@@ -153,7 +152,9 @@ def each_step(layer: Callable[..., np.ndarray], x: np.ndarray, *arguments: Any) 
 
 
 def dueling(value: np.ndarray, advantage: np.ndarray, aggregate: str) -> np.ndarray:
-    """`shared.nn.layers.Dueling`: [B, 1] and [B, A] -> [B, A]."""
+    """`shared.nn.layers.Dueling`: [B, 1] and [B, A] -> [B, A]. Raises `ValueError` for other shapes."""
+    if value.shape[1:] != (1,) or advantage.ndim != 2:
+        raise ValueError(f"a value and advantages, not inputs of shape {value.shape} and {advantage.shape}")
     return value + advantage - AGGREGATES[aggregate](advantage, axis=-1, keepdims=True)
 
 
@@ -181,7 +182,9 @@ def _windows(x, size, strides):
 def _padded(x, size, strides, padding, value):
     if padding == "valid":
         return x
-    return pad(x, *_border(x.shape[1], size[0], strides[0]), *_border(x.shape[2], size[1], strides[1]), value)
+    above, below = _border(x.shape[1], size[0], strides[0])
+    left, right = _border(x.shape[2], size[1], strides[1])
+    return pad(x, above, below, left, right, value)
 
 
 def _counted(size, kernel, stride):
@@ -190,7 +193,7 @@ def _counted(size, kernel, stride):
     return np.lib.stride_tricks.sliding_window_view(here, kernel)[::stride].sum(axis=-1)
 
 
-def _border(size, kernel, stride):
+def _border(size: int, kernel: int, stride: int) -> Pair:
     """What `same` adds before and after an axis, so that it has as many outputs as strides."""
     missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return missing // 2, missing - missing // 2

@@ -107,25 +107,29 @@ def _activated(kind, x, settings):
     return x if kind == "LSTM" else ACTIVATIONS[settings.get("activation", "linear")](x)
 
 
+def _conv(x, weights, settings):
+    kernel, bias = [*weights, np.float32(0)][:2]
+    return layers.conv(x, kernel, bias, settings["strides"], settings["padding"])
+
+
 def _batch_normalize(x, weights, settings):
-    x = np.moveaxis(x, settings["axis"], -1)
-    return np.moveaxis(
-        layers.batch_normalize(x, *_centred(weights, settings), settings["epsilon"]), -1, settings["axis"]
-    )
+    axis = settings["axis"]
+    x = layers.batch_normalize(np.moveaxis(x, axis, -1), *_centred(weights, settings))
+    return np.moveaxis(x, -1, axis)
 
 
 def _layer_normalize(x, weights, settings):
     if settings["axis"] not in ((-1,), (x.ndim - 1,)):
         raise ValueError("normalized along other axes")
-    return layers.layer_normalize(x, *_centred(weights, settings), settings["epsilon"])
+    return layers.layer_normalize(x, *_centred(weights, settings))
 
 
 def _centred(weights, settings):
-    """Scale and offset, where Keras leaves out what is 1 or 0, and the statistics."""
+    """Scale and offset, where Keras leaves out what is 1 or 0; the statistics; what keeps the variance from 0."""
     rest = list(weights)
     gamma = rest.pop(0) if settings["scale"] else np.float32(1)
     beta = rest.pop(0) if settings["center"] else np.float32(0)
-    return gamma, beta, *rest
+    return gamma, beta, *rest, settings["epsilon"]
 
 
 def _lstm(x, weights, settings):
@@ -184,7 +188,7 @@ def _average(*arguments):
 # By kind: (inputs, weights, settings) -> what comes out, before an activation that the settings name.
 COMPUTED: dict[str, Callable[..., np.ndarray]] = {
     "Dense": lambda x, weights, settings: layers.dense(x, *weights),
-    "Conv2D": lambda x, weights, settings: layers.conv(x, *_biased(weights), settings["strides"], settings["padding"]),
+    "Conv2D": _conv,
     "MaxPooling2D": _pool(layers.max_pool),
     "AveragePooling2D": _pool(layers.average_pool),
     "GlobalAveragePooling2D": _mean(1, 2),
@@ -215,8 +219,3 @@ COMPUTED: dict[str, Callable[..., np.ndarray]] = {
     "Maximum": _merge(np.maximum),
     "Concatenate": lambda *arguments: np.concatenate(arguments[:-2], axis=arguments[-1]["axis"]),
 }
-
-
-def _biased(weights):
-    """Kernel and bias, 0 where there is none."""
-    return [*weights, np.float32(0)][:2]

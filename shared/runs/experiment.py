@@ -149,7 +149,10 @@ class Experiment:
         return learner.head(self.network(settings, learner.outputs(num_actions)), num_actions)
 
     def evaluate(self, model: Any, settings: Any, episodes: int, seed: int) -> dict[str, Any]:
-        """Play greedily. Returns a dict with at least `mean_score`, `ci95` and `episodes`."""
+        """Play greedily. Returns a dict with at least `mean_score`, `ci95` and `episodes`.
+
+        `model` is a Keras model or a `shared.nn.numpy_network.NumpyNetwork`; `shared.rollouts.greedy` takes both.
+        """
         raise NotImplementedError
 
     def describe(self, result: dict[str, Any]) -> str:
@@ -164,7 +167,7 @@ class Experiment:
         """Who plays when a trained agent is shown: observation -> action, the one of highest value.
 
         Args:
-            model: its network.
+            model: its network, a Keras model or a `shared.nn.numpy_network.NumpyNetwork`.
             sampled: draw actions by their chances instead (`draws_actions`).
             seed: of these draws.
         """

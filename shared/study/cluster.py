@@ -24,7 +24,7 @@ from shared.runs import checkpoint
 from shared.runs.folder import LOCK, SUMMARY
 from shared.study import worker
 from shared.study.job import Job, perform
-from shared.study.pool import THREADS, TRIES, Event
+from shared.study.pool import THREADS, TRIES, Event, take_next
 
 ray, training = late("ray"), late("shared.runs.training")
 
@@ -138,10 +138,8 @@ class RayPool:
                 expected[one.actor.news.remote()] = one
 
     def _occupy(self, one, waiting, others):
-        """Give a worker its next job: of the setting that it has compiled, else of one that no other is at."""
-        elsewhere = collections.Counter(other.setting for other in others)
-        job = min(waiting, key=lambda job: (job.setting != one.setting, elsewhere[job.setting]))
-        waiting.remove(job)
+        """Give a worker its next job."""
+        job = take_next(waiting, one.setting, (other.setting for other in others))
         one.job, one.setting = job, job.setting
         folder = Path(job.folder).absolute()
         one.actor.begin.remote(job, *((folder, None) if self._shared_storage else (None, pack(folder))))

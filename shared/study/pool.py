@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from shared.errors import UserError, one_line
@@ -54,6 +54,20 @@ class Pool(Protocol):
 
     def stop(self) -> None:
         """Let all runs save and stop, and begin no other. Can be called from any thread."""
+
+
+def take_next(waiting: list[Job], setting: str | None, others: Iterable[str | None]) -> Job:
+    """Take a worker's next job from those that wait.
+
+    Args:
+        waiting: at least one job; the one that is taken is removed.
+        setting: what the worker has compiled, or None: a job of this setting comes first.
+        others: the settings that the other workers are at: else a job that the fewest of them have compiled.
+    """
+    elsewhere = collections.Counter(others)
+    job = min(waiting, key=lambda job: (job.setting != setting, elsewhere[job.setting]))
+    waiting.remove(job)
+    return job
 
 
 class LocalPool:
@@ -134,10 +148,7 @@ class LocalPool:
         if not waiting or self._stopping:
             process.leave()
             return
-        elsewhere = collections.Counter(one.setting for one in processes if one is not process)
-        # The setting that it has compiled, else one that no other process is at, else the first.
-        job = min(waiting, key=lambda job: (job.setting != process.setting, elsewhere[job.setting]))
-        waiting.remove(job)
+        job = take_next(waiting, process.setting, (one.setting for one in processes if one is not process))
         process.begin(job)
         yield Event("began", job)
 

@@ -76,8 +76,8 @@ class View {
       make("div", { className: "mind" }, mind),
     ]);
     this.element.id = player;
-    this.low = 0; // the bars' ends: all that was seen so far fits in between
-    this.high = data.meaning === "probabilities" ? 1 : 0;
+    // The bars' ends: all that was seen so far fits in between.
+    [this.low, this.high] = data.meaning === "probabilities" ? [0, 1] : [Infinity, -Infinity];
   }
 
   async show(frame) {
@@ -85,17 +85,20 @@ class View {
     const { counter, counts } = this.data;
     const soFar = counter ? `${counter} ${Number(frame[counts].toFixed(1))}` : `step ${frame.length}`;
     this.score.textContent = frame.over ? frame.verdict : soFar;
-    this.low = Math.min(this.low, ...frame.values);
-    this.high = Math.max(this.high, ...frame.values);
+    if (!frame.over) {
+      this.low = Math.min(this.low, ...frame.values);
+      this.high = Math.max(this.high, ...frame.values);
+    }
     const best = frame.values.indexOf(Math.max(...frame.values));
     const place = (value) => (100 * (value - this.low)) / (this.high - this.low || 1);
+    const start = Math.min(Math.max(0, this.low), this.high); // of each bar: 0, or what is nearest to it
     frame.values.forEach((value, action) => {
       const { item, bar, number } = this.rows[action];
       item.dataset.value = value;
       item.classList.toggle("best", action === best);
       number.textContent = short(value);
-      bar.style.left = `${place(Math.min(value, 0))}%`;
-      bar.style.width = `${Math.abs(place(value) - place(0))}%`;
+      bar.style.left = `${place(Math.min(value, start))}%`;
+      bar.style.width = `${Math.abs(place(value) - place(start))}%`;
     });
     const { actions } = this.data;
     const last = frame.action === null ? "" : `Last action: ${actions[frame.action]}${frame.random ? " (random)" : ""}. `;
