@@ -60,7 +60,7 @@ class Comparison:
         trained: the agent.
     """
 
-    def __init__(self, trained: Trained):
+    def __init__(self, trained: Trained) -> None:
         self.observations = observations_for(trained)
         self.expected = outputs_of(trained, self.observations)
 
