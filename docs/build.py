@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sphinx.cmd.build import main as sphinx
-
 from shared.commands.parser import Parser, command
 from shared.errors import UserError, say
+from shared.late import is_installed, late
+
+sphinx = late("sphinx.cmd.build")
 
 ROOT = Path(__file__).parent.parent
 BUILT = ROOT / "build"
@@ -56,9 +57,11 @@ def dead_links(folder: Path) -> list[str]:
 def main(argv: list[str]) -> int:
     """Build the site and check its links; returns the exit status."""
     Parser("docs.build", "Build the site into build/site, and check its links.").parse_args(argv)
+    if missing := [name for name in ("sphinx", "myst_nb", "furo", "sphinx_design") if not is_installed(name)]:
+        raise UserError(f'{", ".join(missing)}: not installed; run pip install ".[docs]"')
     strict = ["--fresh-env", "--write-all", "--fail-on-warning", "--keep-going", "--nitpicky", "--quiet"]
     where = ["-c", str(ROOT / "docs/site"), "-d", str(BUILT / "doctrees"), str(ROOT), str(SITE)]
-    if status := sphinx([*strict, *where]):
+    if status := sphinx.main([*strict, *where]):
         return status
     if dead := dead_links(SITE):
         raise UserError("the site has links to what is not there:\n" + "\n".join(dead))
