@@ -1,4 +1,4 @@
-"""Write a trained agent as a file for where there is no Python: `python -m catch_dqn.export`."""
+"""Write a trained agent for elsewhere: `python -m catch_dqn.export`."""
 
 from catch_dqn.experiment import SUITE
 from shared.commands.export import export

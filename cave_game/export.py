@@ -1,4 +1,4 @@
-"""Write a trained agent as a file for where there is no Python: `python -m cave_game.export`."""
+"""Write a trained agent for elsewhere: `python -m cave_game.export`."""
 
 from cave_game.experiment import SUITE
 from shared.commands.export import export

@@ -1,19 +1,19 @@
-"""Training from Python, in a few lines: a game, an environment or its id,
+"""Training from Python, in a few lines: a game, an environment or its id::
 
-from shared.learn import DQN
+    from shared.learn import DQN
 
-agent = DQN("Acrobot-v1", steps=100_000)
-history = agent.fit()
-history.plot()
-print(history.scores[-100:].mean(), agent.evaluate(episodes=100))
-agent.play()
-agent.save("acrobot.h5")
+    agent = DQN("Acrobot-v1", steps=100_000)
+    history = agent.fit()
+    history.plot()
+    print(history.scores[-100:].mean(), agent.evaluate(episodes=100))
+    agent.play()
+    agent.save("acrobot.h5")
 
-or an experiment of this project, by the words of its command line:
+or an experiment of this project, by the words of its command line::
 
-from shared.learn import experiment
+    from shared.learn import experiment
 
-agent = experiment("catch_dqn", "ball8", preset="tuned", steps=50_000)
+    agent = experiment("catch_dqn", "ball8", preset="tuned", steps=50_000)
 """
 
 import dataclasses

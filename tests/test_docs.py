@@ -37,6 +37,14 @@ def headings(page):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def test_the_list_of_pages_leads_to_each_and_each_leads_there():
+    (listing,) = (page for page in DOCS if page.name == "README.md")
+    others = [page for page in DOCS if page != listing]
+    assert {path for _, path, _ in links(listing)} >= {page.resolve() for page in others}
+    for page in others:
+        assert listing.resolve() in {path for _, path, _ in links(page)}, page.name
+
+
 @cache
 def names_in(path):
     """What a file defines or imports: `name`, and for classes `Class.name`."""

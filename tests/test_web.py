@@ -539,7 +539,7 @@ def test_a_port_that_is_taken_and_a_library_that_is_missing(monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        ([], "nothing to write; give --web FILE"),
+        ([], "nothing to write; give one of --web, --onnx"),
         (["--web", "catch.txt"], "--web catch.txt: give a name that ends in .html"),
         (["--web", "nowhere/catch.html"], "nowhere"),
     ],

@@ -1,13 +1,12 @@
-"""The command `export`: a trained agent for where there is no Python."""
+"""The command `export`: a trained agent for elsewhere."""
 
-from shared import files
-from shared.commands.exports import web
+from shared.commands.exports import keras_file, litert, onnx, saved_model, web
 from shared.commands.parser import Parser, path_name
 from shared.commands.trained import add_weights_arguments, load_trained
 from shared.errors import UserError, say
 from shared.runs.suite import Suite
 
-TARGETS = (web.TARGET,)
+TARGETS = (web.TARGET, onnx.TARGET, litert.TARGET, keras_file.TARGET, saved_model.TARGET)
 
 
 def export(argv: list[str], suite: Suite) -> int:
@@ -19,22 +18,22 @@ def export(argv: list[str], suite: Suite) -> int:
 
     Returns the exit status.
     """
-    parser = Parser(suite.command("export"), "Write a trained agent as a file for where there is no Python.")
+    parser = Parser(suite.command("export"), "Write a trained agent for elsewhere: a page, a phone, another program.")
     add_weights_arguments(parser, suite)
     for target in TARGETS:
-        parser.add_argument(target.flag, type=path_name, metavar="FILE", help=target.meaning)
+        metavar = "FILE" if target.suffix else "FOLDER"
+        parser.add_argument(target.flag, type=path_name, metavar=metavar, help=target.meaning)
     arguments = parser.parse_args(argv)
     asked = [(target, getattr(arguments, target.flag.strip("-").replace("-", "_"))) for target in TARGETS]
     wanted = [(target, path) for target, path in asked if path is not None]
     if not wanted:
-        raise UserError(f"nothing to write; give {' or '.join(f'{target.flag} FILE' for target in TARGETS)}")
+        raise UserError(f"nothing to write; give one of {', '.join(target.flag for target in TARGETS)} and a name")
     for target, path in wanted:
-        if path.suffix.lower() != target.suffix:
-            raise UserError(f"{target.flag} {path}: give a name that ends in {target.suffix}")
-        files.check_place(path)
+        target.check(path)
     trained = load_trained(arguments, suite)
     say(f"agent: {trained.weights}")
     for target, path in wanted:
         target.write(trained, path)
-        say(f"written: {path} ({path.stat().st_size:,} bytes)")
+        size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+        say(f"written: {path} ({size:,} bytes)")
     return 0
