@@ -477,6 +477,7 @@ lstm = {
     "preset": "recurrent",
     "steps": LSTM_STEPS,
     "learning_rate_decay": LSTM_STEPS,
+    "epsilon_decay": LSTM_STEPS // 20,
     "weight_average": 0.0,
 }
 stacked = experiment("cave_game", "cave2017", network="stacked", **lstm)

@@ -611,3 +611,44 @@ import lunar_pg
 tuned = experiment("lunar_pg", "lunar", preset="tuned")
 tuned.load(Path(lunar_pg.__file__).parent / "pretrained" / "lunar" / "policy.weights.h5")
 tuned.evaluate(episodes=20)
+
+# %% [markdown]
+# ## Breakout
+#
+# The chapter ends with an exercise that it leaves open: a Double Dueling DQN for Atari Breakout
+# that plays better than a person, who gets about 30 points. The game comes with `pip install
+# ".[atari]"`. This is a frame of it.
+
+# %%
+from breakout_dqn.experiment import SUITE
+
+breakout = SUITE.find("breakout")
+atari = breakout.env(breakout.first_settings, render_mode="rgb_array")
+seen, info = atari.reset(seed=42)
+chance = np.random.default_rng(42)
+for _ in range(30):
+    seen, reward, terminated, truncated, info = atari.step(chance.integers(4))
+plot_environment(atari)
+plt.show()
+
+# %% [markdown]
+# As the exercise says: grey, cropped, smaller, and three of them together, so that it can be seen
+# where the ball flies.
+
+# %%
+figure, panels = plt.subplots(1, 3, figsize=(8, 3))
+for number, panel in enumerate(panels):
+    panel.imshow(seen[..., number], cmap="gray")
+    panel.axis("off")
+plt.show()
+
+# %% [markdown]
+# Mostly convolutions, then V and A as above:
+
+# %%
+breakout.model(breakout.presets["exercise"]).summary()
+
+# %% [markdown]
+# Training takes an hour and more, so it is a command: `python -m breakout_dqn.train --preset
+# exercise` for the Double Dueling DQN. What is different from CartPole, and what goes wrong
+# easily, is on the page [Breakout](../docs/breakout.md).
