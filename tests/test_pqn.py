@@ -127,29 +127,63 @@ def test_targets_ask_for_the_value_of_the_last_observation_where_an_episode_was_
 
     settings = small(num_envs=1, rollout=4, batch_size=4, time_limit=3, return_lambda=0.5, discount=0.5)
     trainer = PQN(lambda: Scripted(9), constant_values(10.0), settings)
-    trainer.run(trainer.start())
+    rollout, _ = trainer._play(trainer.start())
     # Observed after the steps: 1; 2, a life less; 3, cut, then 0 again; 1.
     values, ends = [10.0, 20.0, 30.0, 10.0], [1, 0, 1, 1]
     last = 0.5 * values[3]
     third = 0.5 * values[2]
     first = 0.5 * (0.5 * values[0] + 0.5 * 0.0)
     assert ends[1] == 0
-    np.testing.assert_allclose(trainer.waiting.target[:, 0], [first, 0.0, third, last])
-    np.testing.assert_array_equal(trainer.waiting.seen[:, 0, 0], [0, 1, 2, 0])
+    np.testing.assert_allclose(rollout.target[:, 0], [first, 0.0, third, last])
+    np.testing.assert_array_equal(rollout.seen[:, 0, 0], [0, 1, 2, 0])
+    trainer.close()
+
+
+def test_each_rollout_is_played_and_judged_by_the_weights_that_the_one_before_has_led_to(monkeypatch):
+    """In greedy play, its actions and targets follow from the weights before it; and that rollout is learned from."""
+    from shared.dqn.pqn import PQN
+
+    settings = small(epsilon=0.0, epsilon_end=0.0, return_lambda=0.0, learning_rate=0.05)
+    trainer = any_env("CartPole-v1").trainer(settings, "vector")
+    state, played, learned = trainer.start(), [], []
+
+    def play(self, state, play=PQN._play):
+        rollout, rows = play(self, state)
+        played.append(rollout)
+        return rollout, rows
+
+    def learn_from(self, rollout, state, learn_from=PQN._learn_from):
+        learned.append(rollout)
+        return learn_from(self, rollout, state)
+
+    monkeypatch.setattr(PQN, "_play", play)
+    monkeypatch.setattr(PQN, "_learn_from", learn_from)
+    for _ in range(3):
+        before = keras.models.clone_model(trainer.model)
+        before.set_weights(trainer.export().get_weights())
+        state, trace = trainer.run(state)
+        rollout = played[-1]
+        assert learned[-1] is rollout
+        q = np.stack([ops.convert_to_numpy(before(seen)) for seen in rollout.seen])
+        np.testing.assert_array_equal(rollout.action, q.argmax(-1))
+        goes_on = ~trace.ended[:-1]
+        expected = 1 + settings.discount * q[1:].max(-1)
+        np.testing.assert_allclose(rollout.target[:-1][goes_on], expected[goes_on], rtol=1e-4)
+    assert len(played) == len(learned) == 3
     trainer.close()
 
 
 def test_updates_are_those_of_plain_keras():
     settings = small(optimizer="sgd", clip_gradient=0.0, epochs=1)
     trainer = any_env("CartPole-v1").trainer(settings, "vector")
-    state, _ = trainer.run(trainer.start())
+    state = trainer.start()
     model = keras.models.clone_model(trainer.model)
     model.set_weights(trainer.model.get_weights())
-    waiting = trainer.waiting
-    loss, _ = trainer._learn_from(waiting, state)
+    rollout, _ = trainer._play(state)
+    loss, _ = trainer._learn_from(rollout, state)
     optimizer, losses = keras.optimizers.SGD(settings.learning_rate), []
-    rows = [array.reshape(32, *array.shape[2:]) for array in waiting]
-    for part in np.random.default_rng([settings.seed, 1, 1]).permutation(32).reshape(4, 8):
+    rows = [array.reshape(32, *array.shape[2:]) for array in rollout]
+    for part in np.random.default_rng([settings.seed, 0, 1]).permutation(32).reshape(4, 8):
         seen, action, target = (array[part] for array in rows)
 
         def squared(seen=seen, action=action, target=target):

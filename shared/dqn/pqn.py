@@ -4,12 +4,11 @@ All games are played for some steps; each step's target is its Q(lambda) return 
 epochs of minibatches move the values there; what was played is forgotten. Layer normalisation in the network stands in
 for what a target network and a replay memory do against values that run away.
 
-One thing is not as published: while a rollout is learned from, the next one is played, by the weights from before. So
-two processors have work, and what is played is one round of learning older.
+A rollout is played by the weights that the one before has led to, as published. To play the next one while this one is
+learned from would give a second processor work, but what is learned would then come from an older policy.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -64,16 +63,13 @@ class PQN:
         self.games = SideBySide(make_env, settings.num_envs, settings.seed, settings.time_limit, settings.clip_rewards)
         plain = better_in_a_plain_graph(model)
         self.online = copy_of(model if plain else with_matmul_convolutions(model))
-        self.player = copy_of(self.online)  # plays, while the other one learns
         self.optimizer = load(OPTIMIZERS, settings.optimizer)(float(settings.learning_rate))
         self.optimizer.global_clipnorm = settings.clip_gradient or None
         self.optimizer.use_ema, self.optimizer.ema_momentum = settings.weight_average > 0, settings.weight_average
         self._first_steps = built(self.optimizer, self.online.trainable_variables)
         shape = (settings.num_envs, *self.games.space.shape)
-        self._values = program(lambda seen: self.player(seen), shape, xla=not plain)
+        self._values = program(lambda seen: self.online(seen), shape, xla=not plain)
         self._learn = graph(self._updates) if plain else compiled(self._updates)
-        self._traced = False  # whether `_learn` has been called
-        self._beside = ThreadPoolExecutor(1, "player")
 
     # -- what a caller sees -------------------------------------------------------------------------------------
 
@@ -85,12 +81,6 @@ class PQN:
     def start(self) -> TrainState:
         """Begin an episode in every environment; returns the state before the first step."""
         self.games.start()
-        self.q = self._values(np.asarray(self.games.seen, np.float32))  # [N, A], of what is seen now
-        settings, space = self.settings, self.games.space
-        played = (settings.rollout, settings.num_envs)
-        self.waiting = Rollout(  # to be learned from
-            np.zeros((*played, *space.shape), space.dtype), np.zeros(played, np.int32), np.zeros(played, np.float32)
-        )
         return TrainState(0, 0, 0)
 
     def again(self, settings: PQNSettings, model: keras.Model) -> None:
@@ -98,21 +88,14 @@ class PQN:
         refuse_all_but_another_seed(self.settings, settings)
         refuse_unlike(self.model, model)
         self.settings, self.games.seed = settings, settings.seed
-        for network in (self.model, self.online, self.player):
+        for network in (self.model, self.online):
             copy_weights(model, network)
         self.optimizer.load_own_variables(self._first_steps)
 
     def run(self, state: TrainState) -> tuple[TrainState, Trace]:
-        """Play a rollout, and learn from the one before; returns the next state and the `Trace` of the rollout."""
-        playing = self._beside.submit(self._play, state)
-        if state.rollouts and not self._traced:  # the compile cache knows a program by its names: nobody counts them up
-            playing.result()
-            self._traced = True
-        try:
-            loss, largest = self._learn_from(self.waiting, state) if state.rollouts else (0.0, 0.0)
-        finally:
-            self.waiting, rows = playing.result()
-        copy_weights(self.online, self.player)
+        """Play a rollout and learn from it; returns the next state and the `Trace` of the rollout."""
+        rollout, rows = self._play(state)
+        loss, largest = self._learn_from(rollout, state)
         ended, score, length = (np.array(column) for column in zip(*rows, strict=True))
         constant = np.ones(len(rows), np.float32)
         trace = Trace(ended, score, length, loss * constant, largest * constant)
@@ -140,25 +123,18 @@ class PQN:
         """
         arrays = {name: ops.convert_to_numpy(variable) for name, variable in self._variables().items()}
         arrays |= {f"state/{name}": np.array(value) for name, value in state._asdict().items()}
-        arrays |= {f"waiting/{name}": array for name, array in self.waiting._asdict().items()}
-        return arrays | self.games.snapshot() | {"play/q": self.q}
+        return arrays | self.games.snapshot()
 
     def restore(self, arrays: dict[str, np.ndarray]) -> TrainState:
         """Go back to where `snapshot` was taken; returns the state."""
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
-        copy_weights(self.online, self.player)
         self.start()
-        self.waiting = Rollout(*(arrays[f"waiting/{name}"] for name in Rollout._fields))
-        if self.games.restore(arrays):
-            self.q = arrays["play/q"]
-        else:
-            self.q = self._values(np.asarray(self.games.seen, np.float32))
+        self.games.restore(arrays)
         return TrainState(*(int(arrays[f"state/{name}"]) for name in TrainState._fields))
 
     def close(self) -> None:
         """Close the environments."""
-        self._beside.shutdown()
         self.games.close()
 
     # -- playing ------------------------------------------------------------------------------------------------
@@ -173,21 +149,22 @@ class PQN:
         action = np.empty((settings.rollout, count), np.int32)
         reward, discount, value = (np.empty(action.shape, np.float32) for _ in range(3))
         cut, rows = np.empty(action.shape, bool), []
+        q = self._values(np.asarray(games.seen, np.float32))  # [N, A], of what is seen now, by the weights of now
         for t in range(settings.rollout):
             explore, choice = draws[t]
             seen[t] = games.seen
             at_random = explore < self._epsilon(state.steps + t * count)
-            action[t] = np.where(at_random, choice * num_actions, np.argmax(self.q, axis=1))
+            action[t] = np.where(at_random, choice * num_actions, np.argmax(q, axis=1))
             steps = games.step(action[t])
             rows.append((steps.ended, steps.score, steps.length))
-            self.q = self._values(np.asarray(games.seen, np.float32))
+            q = self._values(np.asarray(games.seen, np.float32))
             reward[t], discount[t], cut[t] = steps.reward, settings.discount * ~steps.over, steps.truncated
-            value[t] = self._worth(steps)
+            value[t] = self._worth(q, steps)
         return Rollout(seen, action, lambda_returns(reward, discount, value, cut, settings.return_lambda)), rows
 
-    def _worth(self, steps):
+    def _worth(self, q, steps):
         """The value of what a step led to, [N]: where an episode was cut, of its last observation."""
-        value = np.max(self.q, axis=1)
+        value = np.max(q, axis=1)
         cut = [i for i in steps.final if steps.truncated[i] and not steps.over[i]]
         if cut:
             last = np.array(self.games.seen, np.float32)
