@@ -30,7 +30,7 @@ EXERCISE = EnvSettings(
 )
 
 TUNED = PQNSettings(
-    steps=6_000_000,
+    steps=3_000_000,
     num_envs=32,
     rollout=32,
     hidden=(256,),
@@ -43,5 +43,5 @@ TUNED = PQNSettings(
     batch_size=256,
     learning_rate=2.5e-4,
     learning_rate_end=0.0,
-    learning_rate_decay=6_000_000,
+    learning_rate_decay=3_000_000,
 )
