@@ -33,7 +33,6 @@ html_title = "DQN tutorials"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx.ext.autodoc", "sphinx.ext.linkcode", "sphinx.ext.napoleon"]
 include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "docs/site/**", "notebooks/*.ipynb"]
-exclude_patterns = ["docs/README.md"]  # the list of pages, which the site has at its side
 root_doc = "docs/site/index"
 templates_path = ["templates"]
 nitpicky = True
