@@ -16,7 +16,7 @@
 # This notebook follows T4, chapter 18 of "Hands-On Machine Learning with Scikit-Learn, Keras,
 # and TensorFlow" by Aurélien Géron (third edition, 2022), in its order: CartPole by hand,
 # policy gradients, Markov chains, value iteration and Q-learning, then DQN and three things
-# that were added to it, and LunarLander.
+# that were added to it, LunarLander, and Breakout.
 #
 # **How to run it.** Install the project with `pip install ".[notebooks]"`, and open
 # `t4_chapter_18.ipynb` in Jupyter: `jupyter lab notebooks/t4_chapter_18.ipynb`. For one without
@@ -35,6 +35,7 @@ READ_ITERATIONS = 3  # of REINFORCE, to read
 ITERATIONS = 150  # of REINFORCE, compiled
 DQN_EPISODES = 600  # of the DQN to read, and of each one that is compiled
 LUNAR_ITERATIONS = 200  # of REINFORCE for LunarLander
+BREAKOUT_STEPS = 300  # of Breakout to watch
 
 # %% [markdown]
 # ## Gymnasium
@@ -649,6 +650,28 @@ plt.show()
 breakout.model(breakout.presets["exercise"]).summary()
 
 # %% [markdown]
-# Training takes an hour and more, so it is a command: `python -m breakout_dqn.train --preset
-# exercise` for the Double Dueling DQN. What is different from CartPole, and what goes wrong
-# easily, is on the page [Breakout](../docs/breakout.md).
+# Training takes half an hour and more, so it is a command: `python -m breakout_dqn.train --preset
+# exercise` for the Double Dueling DQN, `--preset tuned` for a method that needs less time (PQN). Here
+# is an agent of the second kind that comes with the project.
+
+# %%
+import breakout_dqn
+from shared.display.notebook import animated
+from shared.legacy import open_model
+
+folder = Path(breakout_dqn.__file__).parent / "pretrained" / "breakout"
+player = open_model(folder / "model.yaml", folder / "game_weights.h5")
+
+
+def best(seen):
+    return player(seen[None].astype(np.float32)).numpy().argmax()
+
+
+short = breakout.env(
+    breakout.first_settings, render_mode="rgb_array", max_episode_steps=BREAKOUT_STEPS
+)
+animated(short, best, episodes=1, fps=15, seed=2)
+
+# %% [markdown]
+# What is different from CartPole, and what goes wrong easily, is on the page
+# [Breakout](../docs/breakout.md).

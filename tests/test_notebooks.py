@@ -19,6 +19,7 @@ SHORT = {
         "ITERATIONS": 2,
         "DQN_EPISODES": 60,
         "LUNAR_ITERATIONS": 1,
+        "BREAKOUT_STEPS": 20,
     },
     "t5_cartpole": {"TABLE_EPISODES": 40, "OWN_EPISODES": 20, "NETWORK_EPISODES": 20, "ABLATION_EPISODES": 40},
 }
