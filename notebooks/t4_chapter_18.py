@@ -651,8 +651,8 @@ breakout.model(breakout.presets["exercise"]).summary()
 
 # %% [markdown]
 # Training takes half an hour and more, so it is a command: `python -m breakout_dqn.train --preset
-# exercise` for the Double Dueling DQN, `--preset tuned` for a method that needs less time (PQN). Here
-# is an agent of the second kind that comes with the project.
+# exercise` for the Double Dueling DQN, `--preset tuned` for a method that needs less time (PQN).
+# Here is an agent of the second kind, which comes with the project.
 
 # %%
 import breakout_dqn
