@@ -19,6 +19,7 @@ def breakout_stage() -> Stage:
     """The same, with arrow keys."""
     return dataclasses.replace(
         atari_stage(4),
+        actions=("stay", "fire", "right", "left"),
         keyboard=lambda: Keyboard(
             {"KEY_LEFT": LEFT, "h": LEFT, "KEY_RIGHT": RIGHT, "l": RIGHT, " ": NOTHING}, idle=NOTHING, waits=True
         ),
