@@ -15,6 +15,7 @@ from keras import ops
 from cartpole_dqn.experiment import SUITE as CARTPOLE
 from cave_game.experiment import SUITE as CAVE
 from shared.display.views import any_stage
+from shared.dqn import __main__ as dqn
 from shared.dqn.env_loop import EnvLoop
 from shared.dqn.env_memory import EnvMemory
 from shared.errors import UserError
@@ -359,3 +360,12 @@ def test_what_is_no_id_of_an_environment_is_named(env_id):
 def test_a_step_size_may_be_a_whole_number(rate):
     settings = dataclasses.replace(ANY_ENV, learning_rate=rate, learning_rate_decay=0)
     assert float(any_env("CartPole-v1").optimizer(settings).learning_rate) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Nope-v1", "--env Nope-v1: "), ("Acrobot-v1", "no agent has been trained")]
+)
+def test_playing_tells_a_wrong_name_from_an_agent_that_is_missing(name, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        dqn.main(["play", "--env", name])

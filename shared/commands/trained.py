@@ -212,6 +212,7 @@ def _default_weights(suite, named):
     name, folder = named or suite.default, latest_run(suite.package, wanted=weights_of)
     folder = folder or suite.shipped(name)
     if folder is None:
+        suite.find(name)  # or it says that there is no such game
         train = command_line(suite.command("train"), *suite.named(name))
         raise UserError(f"--weights: no agent has been trained for {name} yet; run {train}, or name a file")
     return weights_of(Run(folder))
