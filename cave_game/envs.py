@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 
 from cave_game import game2017
-from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, ROCK, Cave, State
+from cave_game.game import CRAFT, CRAFT_COLUMN, FLYING, QUARTERS, ROCK, TOP_SPEED, Cave, State
 from cave_game.game2017 import Cave2017
 from shared.games.env import GameEnv
 from shared.games.vector import GameVectorEnv
@@ -23,6 +23,14 @@ class ScreenEnv(GameEnv):
     """A game that is drawn on a screen of 48 x 48 cells. A subclass says of what kind each cell is."""
 
     metadata = {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 15}
+
+    def __init__(self, game: Cave | Cave2017, render_mode: str | None, top_speed: float) -> None:
+        space = None
+        if game.observation == "columns":
+            most = np.ones(game.observation_shape, np.float32)
+            most[-1] = top_speed
+            space = gymnasium.spaces.Box(-most, most)
+        super().__init__(game, render_mode, space)
 
     def info(self, state: State | game2017.State) -> dict[str, np.ndarray]:
         """The full screens: `screen` float32 [N, 48, 48]."""
@@ -51,8 +59,8 @@ class CaveEnv(ScreenEnv):
         '\n    `info["screen"]` is the full screen, float32 [48, 48]. An episode is cut after 2000 steps.\n'
     )
 
-    def __init__(self, render_mode: str | None = None) -> None:
-        super().__init__(Cave(), render_mode)
+    def __init__(self, render_mode: str | None = None, observation: str = "screens") -> None:
+        super().__init__(Cave(observation), render_mode, TOP_SPEED / QUARTERS)
 
     def cells(self, state: Any) -> np.ndarray:
         """Rock, which blocks are made of, and the craft."""
@@ -76,7 +84,7 @@ class Cave2017Env(ScreenEnv):
         quirks: bool = True,
         reward: str = "crash",
     ) -> None:
-        super().__init__(Cave2017(observation, quirks, reward), render_mode)
+        super().__init__(Cave2017(observation, quirks, reward), render_mode, game2017.TOP_SPEED / game2017.CELL)
 
     def cells(self, state: Any) -> np.ndarray:
         """What the game draws, and the craft over all of it."""

@@ -1,13 +1,13 @@
 """The games as experiments: which network flies and how it is judged."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 
-from cave_game import flights, planner, players, presets
+from cave_game import flights, game, game2017, planner, players, presets
 from cave_game.game import Cave
-from cave_game.game2017 import AGES, Cave2017
+from cave_game.game2017 import Cave2017
 from cave_game.presets import Cave2017Settings, CaveSettings
 from shared.late import late
 from shared.rollouts.action_values import Adviser
@@ -22,10 +22,11 @@ class CaveExperiment(Experiment):
     """T3's game of CAVE."""
 
     readable = READABLE | {"starts": "wide"}
+    observations: ClassVar[tuple[str, ...]] = game.OBSERVATIONS
 
     def game(self, settings: Any) -> Cave | Cave2017:
         """The rules."""
-        return Cave()
+        return Cave(**self._options(settings))
 
     def training_game(self, settings: CaveSettings) -> Cave | Cave2017:
         """The rules, with the starts that the training has."""
@@ -34,23 +35,33 @@ class CaveExperiment(Experiment):
     def env(self, settings: Any, **options: Any) -> gymnasium.Env:
         """The Gymnasium environment `cave_game/Cave-v0`."""
         options = {"max_episode_steps": settings.time_limit or -1} | options
-        return gymnasium.make("cave_game/Cave-v0", **options)
+        return gymnasium.make("cave_game/Cave-v0", **self._options(settings), **options)
 
     def network(self, settings: Any, outputs: int) -> Any:
-        """T3's network of three convolutions."""
-        return networks.three_convolutions(
-            self.spaces(settings).observation_shape,
-            outputs,
-            settings.hidden,
-            settings.seed,
-            settings.first_value,
-            settings.activation,
-            settings.convolutions,
-        )
+        """T3's network of three convolutions; dense layers alone where the screen is told in numbers."""
+        shape = self.spaces(settings).observation_shape
+        options = {name: getattr(settings, name) for name in ("first_value", "activation", "layer_norm")}
+        if settings.observation == "columns":
+            return networks.dense(shape, outputs, settings.hidden, settings.seed, **options)
+        options["convolutions"] = settings.convolutions
+        return networks.three_convolutions(shape, outputs, settings.hidden, settings.seed, **options)
+
+    def settings_for(self, input_shape: tuple[int, ...]) -> CaveSettings:
+        """Those of the first preset, with the observation of that shape; axes of 1 do not count."""
+        sides, first = tuple(size for size in input_shape if size != 1), self.first_settings
+        for observation in self.observations:
+            settings = dataclasses.replace(first, observation=observation)
+            if self.spaces(settings).observation_shape == sides:
+                return settings
+        return first
+
+    def _options(self, settings):
+        """Of the rules, as far as they are settings and not of the training alone."""
+        return {"observation": settings.observation}
 
     def browser_rules(self, settings: Any) -> BrowserRules:
         """The rules in JavaScript."""
-        return BrowserRules("game.js", "Cave")
+        return BrowserRules("game.js", "Cave", self._options(settings))
 
     def stage(self) -> Any:
         """The screen, and the space bar."""
@@ -83,12 +94,13 @@ class Cave2017Experiment(CaveExperiment):
     """CAVE as its author wrote it."""
 
     holds = True
+    observations = game2017.OBSERVATIONS
     fixed = ("hold",)  # in training
     figure = Figure("score", lambda steps: np.mean(steps), "{:.1f}", counts="length")
 
     def game(self, settings: Cave2017Settings) -> Cave2017:
         """The rules."""
-        return Cave2017(settings.observation, settings.quirks, settings.reward)
+        return Cave2017(**self._options(settings))
 
     def browser_rules(self, settings: Cave2017Settings) -> BrowserRules:
         """The rules in JavaScript."""
@@ -102,24 +114,15 @@ class Cave2017Experiment(CaveExperiment):
 
     def network(self, settings: Any, outputs: int) -> Any:
         """T3's network of three convolutions, or one with an LSTM."""
-        if settings.network == "stacked":
+        if settings.network == "stacked" or settings.observation == "columns":
             return super().network(settings, outputs)
         shape = self.spaces(settings).observation_shape
         return networks.recurrent(
             shape, outputs, settings.hidden, settings.seed, settings.first_value, settings.convolutions
         )
 
-    def settings_for(self, input_shape: tuple[int, ...]) -> Cave2017Settings:
-        """Those of the first preset, with the observation of that shape; axes of 1 do not count."""
-        sides = tuple(size for size in input_shape if size != 1)
-        for observation in AGES:
-            if Cave2017(observation).observation_shape == sides:
-                return dataclasses.replace(self.first_settings, observation=observation)
-        return self.first_settings
-
     def _options(self, settings):
-        """Of the rules, as far as they are settings and not of the training alone."""
-        return {"observation": settings.observation, "quirks": settings.quirks, "reward": settings.reward}
+        return super()._options(settings) | {"quirks": settings.quirks, "reward": settings.reward}
 
     def adviser(self, settings: Any) -> None:
         """Nobody: the planner of this game has to be told of the whole cave."""
@@ -134,7 +137,11 @@ EXPERIMENTS = {
     "cave": CaveExperiment(
         name="cave",
         title="CAVE, a flight through a cave (T3)",
-        presets={"tutorial": presets.CAVE_TUTORIAL, "tuned": presets.CAVE_TUNED},
+        presets={
+            "tutorial": presets.CAVE_TUTORIAL,
+            "tuned": presets.CAVE_TUNED,
+            "screens": presets.CAVE_SCREENS,
+        },
         unit="flights",
     ),
     "cave2017": Cave2017Experiment(
@@ -143,6 +150,7 @@ EXPERIMENTS = {
         presets={
             "tutorial": presets.CAVE2017_TUTORIAL,
             "tuned": presets.CAVE2017_TUNED,
+            "screens": presets.CAVE2017_SCREENS,
             "recurrent": presets.CAVE2017_RECURRENT,
         },
         unit="flights",

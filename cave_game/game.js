@@ -6,7 +6,8 @@ class Cave {
   static SIDE = 48; // cells of the screen
   static FRAMES = 4; // screens in one observation
   static PROFILE = 51; // columns of the cave that the last four screens show
-  static HALF = 24; // values on a side of an observation: means of 2 x 2 cells
+  static HALF = 24; // values on a side of an observed screen: means of 2 x 2 cells
+  static AHEAD = 40; // columns from the craft's left edge to the right edge of the screen
   static CRAFT = 2; // side of the craft in cells
   static CRAFT_COLUMN = 8; // of its left edge
   static QUARTERS = 4; // positions and speeds are counted in quarter cells
@@ -36,6 +37,10 @@ class Cave {
   resetDraws = 0;
   stepDraws = 1;
   colours = [[24, 26, 32], [92, 98, 112], [255, 196, 61], [239, 71, 72]];
+
+  constructor({ observation }) {
+    this.observation = observation;
+  }
 
   reset() {
     const { SIDE, CRAFT, QUARTERS, START_GAP, FRAMES, PROFILE, NO_BLOCK, FLYING } = Cave;
@@ -110,8 +115,22 @@ class Cave {
     return FLYING;
   }
 
+  observe(state) {
+    return this.observation === "columns" ? this.columns(state) : this.screens(state);
+  }
+
+  /* Where ceiling, floor and blocks are in each column from the craft on, and how fast it is: [121]. */
+  columns({ ceiling, floor, block, height, speed }) {
+    const { AHEAD, SIDE, QUARTERS } = Cave;
+    const half = (QUARTERS * SIDE) / 2;
+    const edges = [ceiling, floor, block].flatMap((profile) => profile.slice(-AHEAD));
+    const scale = Math.fround(1 / half);
+    const seen = edges.map((edge) => Math.min(Math.max(QUARTERS * edge - height, -half), half) * scale);
+    return Float32Array.from([...seen, speed / QUARTERS]);
+  }
+
   /* The last four screens at half the resolution, [24, 24, 4]: the means of 2 x 2 cells, from the profiles. */
-  observe({ ceiling, floor, block, rows, ending }) {
+  screens({ ceiling, floor, block, rows, ending }) {
     const { HALF, FRAMES, PROFILE, CRAFT, CRAFT_COLUMN, BLOCK_HEIGHT, FLYING } = Cave;
     const cells = (count) => Math.min(Math.max(count, 0), 2);
     // How many rows the pair that starts at `top` shares with something `height` rows high that starts at `row`.

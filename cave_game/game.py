@@ -23,6 +23,8 @@ NO_BLOCK = ROWS  # "top row" of a block where there is none: below the screen
 
 ROCK, CRAFT_BRIGHTNESS = 0.5, 1.0  # brightness on the screen; free cells are 0
 FLYING, CEILING, FLOOR, BLOCK = range(4)  # what has ended the game
+OBSERVATIONS = ("screens", "columns")
+AHEAD = COLUMNS - CRAFT_COLUMN  # columns from the craft's left edge to the right edge of the screen
 STARTS = ("wide", "any")  # how narrow the cave is at the beginning
 TIME_LIMIT = 2000  # steps of an episode; no rule of the game, but what its scores are out of
 
@@ -43,7 +45,9 @@ class State(NamedTuple):
 class Packed(NamedTuple):
     """What replay memory keeps of N states: all that can be seen, and nothing that the distance tells."""
 
-    rows: Any  # int8 [N, 4], these two as in `State`
+    height: Any  # int16 [N], these four as in `State`
+    speed: Any  # int8 [N]
+    rows: Any  # int8 [N, 4]
     ceiling: Any  # int8 [N, 51]
     tops: Any  # int8 [N, 3], top rows of the blocks in view, from the left; NO_BLOCK where there are fewer
     distance: Any  # int32 [N]
@@ -57,7 +61,7 @@ class Cave:
     | | |
     |---|---|
     | Screen | 48 rows x 48 columns, row 0 on top; rock 0.5, craft 1, free cells 0; a craft that has crashed is gone |
-    | Observation | the last 4 screens, oldest first, each value the mean of 2 x 2 cells: (24, 24, 4) |
+    | Observation | the last 4 screens, oldest first, each value the mean of 2 x 2 cells: (24, 24, 4); or see below |
     | Actions | 0 button released, 1 button held |
     | Craft | 2 x 2 cells at columns 8-9; its height is exact to a quarter cell and drawn rounded |
     | Start | in the middle of a straight passage of 30 rows, one screen long; speed 0 |
@@ -71,19 +75,32 @@ class Cave:
     Each step takes one draw, for the column that comes into view: the same draws give the same cave, however it is
     flown. `cave_game/planner.py` flies through all of them.
 
+    `observation="columns"` tells the screen in numbers, without pictures: (121,). For each of the 40 columns from the
+    craft's left edge to the right edge, how far below the craft's upper edge the ceiling is, for each the same of the
+    floor and of the upper edge of a block: 1 is half a screen, and no number is below -1 or above 1 (nor is that of a
+    block where there is none). At last the speed, in cells a step downwards. Height and speed are exact here; screens
+    show the height rounded.
+
     `starts="any"` is for training: a game begins as narrow as it is after 0 to 624 steps, a number that takes a draw.
     """  # noqa: E501
 
+    observation: str = "screens"
     starts: str = "wide"
 
     crash_counts = False  # the score is the number of steps survived
     num_actions = 2
-    observation_shape = (ROWS // SHRINK, COLUMNS // SHRINK, FRAMES)
     step_draws = 1
 
     def __post_init__(self):
+        if self.observation not in OBSERVATIONS:
+            raise ValueError(f"observation={self.observation!r}: choose one of {list(OBSERVATIONS)}")
         if self.starts not in STARTS:
             raise ValueError(f"starts={self.starts!r}: choose one of {list(STARTS)}")
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Shape of one observation."""
+        return (3 * AHEAD + 1,) if self.observation == "columns" else (ROWS // SHRINK, COLUMNS // SHRINK, FRAMES)
 
     @property
     def reset_draws(self) -> int:
@@ -165,6 +182,16 @@ class Cave:
         return xp.array(hit, dtype="int32")
 
     def observe(self, xp: Any, state: State) -> Any:
+        """The last four screens, float32 [N, 24, 24, 4], or what the columns hold, [N, 121]."""
+        if self.observation == "screens":
+            return self._screens(xp, state)
+        edges = QUARTERS * xp.array(xp.concatenate([profile[:, -AHEAD:] for profile in state[3:6]], axis=1), dtype="int32")
+        half = QUARTERS * ROWS // 2
+        edges = xp.array(xp.clip(edges - state.height[:, None], -half, half), dtype="float32") * (1.0 / half)
+        speed = xp.array(state.speed, dtype="float32") * (1.0 / QUARTERS)
+        return xp.concatenate([edges, speed[:, None]], axis=1)
+
+    def _screens(self, xp, state):
         """The last four screens at half the resolution: float32 [N, 24, 24, 4].
 
         Equal to the means of 2 x 2 cells of four screens, but computed from the profiles: four screens of one cave
@@ -196,18 +223,19 @@ class Cave:
         place = BLOCK_EVERY * number - first  # of their left columns, [N, 3]
         tops = xp.take_along_axis(state.block, xp.clip(place, 0, PROFILE - 1), axis=1)
         tops = xp.array(xp.where(place < PROFILE, tops, NO_BLOCK), dtype="int8")
-        return Packed(state.rows, state.ceiling, tops, state.distance, xp.array(state.ending, dtype="int8"))
+        height, speed = xp.array(state.height, dtype="int16"), xp.array(state.speed, dtype="int8")
+        ending = xp.array(state.ending, dtype="int8")
+        return Packed(height, speed, state.rows, state.ceiling, tops, state.distance, ending)
 
     def unpack(self, xp: Any, packed: Packed) -> State:
-        """The states that were packed, but for height and speed, which are 0: they cannot be seen."""
+        """The states that were packed."""
         number = self._blocks_in_view(xp, packed.distance)[1]
         column = self._columns(xp, packed.distance)
         gap = self._gap(xp, column)
         top = xp.take_along_axis(packed.tops, xp.clip(column // BLOCK_EVERY - number[:, :1], 0, 2), axis=1)
-        none = xp.zeros_like(packed.distance)
         return State(
-            height=none,
-            speed=none,
+            height=xp.array(packed.height, dtype="int32"),
+            speed=xp.array(packed.speed, dtype="int32"),
             rows=packed.rows,
             ceiling=packed.ceiling,
             floor=packed.ceiling + xp.array(gap, dtype="int8"),

@@ -25,6 +25,8 @@ class Cave2017 {
   static NO_BLOCK = 2 ** 28; // upper edge of a block where there is none
   static TAIL = 14; // cells of it that are drawn
   static AGES = { published: [8, 6, 4, 2, 0], halved: [6, 4, 2, 0] }; // how many steps ago each screen was
+  static AHEAD = 33; // columns from the craft to the right edge of the screen
+  static TOP_SPEED = 200; // that columns tell
   static OLDEST = 8;
   static HEIGHTS = 22; // heights and columns that the last nine screens show
   static PROFILE = 56;
@@ -134,8 +136,19 @@ class Cave2017 {
   }
 
   observe(state) {
+    if (this.observation === "columns") return this.columns(state);
     const ages = Cave2017.AGES[this.observation];
     return this.observation === "halved" ? this.halved(state, ages) : this.published(state, ages);
+  }
+
+  /* Where ceiling, floor and blocks are in each column from the craft on, and how fast it is: [100]. */
+  columns({ ceiling, floor, block, heights, speed }) {
+    const { AHEAD, MIDDLE, CELL, TOP_SPEED } = Cave2017;
+    const within = (value, most) => Math.min(Math.max(value, -most), most);
+    const edges = [ceiling, floor, block].flatMap((profile) => profile.slice(-AHEAD));
+    const scale = Math.fround(1 / MIDDLE);
+    const seen = edges.map((edge) => within(edge - heights.at(-1), MIDDLE) * scale);
+    return Float32Array.from([...seen, within(speed, TOP_SPEED) * Math.fround(1 / CELL)]);
   }
 
   /* Whole screens, oldest first: [5, 48, 48]. */

@@ -26,6 +26,9 @@ NO_BLOCK = 1 << 28  # upper edge of a block where there is none: below every scr
 TAIL = 14  # cells of it that are drawn, in the columns left of the craft
 ROCK_BRIGHTNESS, BLOCK_BRIGHTNESS, TAIL_BRIGHTNESS, CRAFT_BRIGHTNESS = 0.4, 0.5, 0.8, 1.0
 AGES = {"published": (8, 6, 4, 2, 0), "halved": (6, 4, 2, 0)}  # how many steps ago each screen was that is observed
+OBSERVATIONS = (*AGES, "columns")
+AHEAD = COLUMNS - CRAFT_COLUMN  # columns from the craft to the right edge of the screen
+TOP_SPEED = 4 * CELL  # that "columns" tells; in fiftieths of a cell per step
 OLDEST = 8
 HEIGHTS, PROFILE = OLDEST + TAIL, OLDEST + COLUMNS  # how many heights and columns the last nine screens show
 # Steps made after which all that is in view is narrowest: 1330.
@@ -104,6 +107,11 @@ class Cave2017:
     Each value is the share of 2 x 2 cells that is rock or block, by their exact heights instead of whole rows. Craft
     and tail are left out: the craft is always in the same place, and how the rock moves tells how fast it is.
 
+    `observation="columns"` tells the screen in numbers, without pictures: (100,). For each of the 33 columns from the
+    craft's to the right edge, how far below the craft the ceiling is, for each the same of the floor and of the upper
+    edge of a block: 1 is half a screen, and no number is below -1 or above 1 (nor is that of a block where there is
+    none). At last the speed, in cells a step downwards, between -4 and 4.
+
     Each step takes two draws, for the column that comes into view and for a block: the same draws give the same cave,
     however it is flown.
 
@@ -120,8 +128,8 @@ class Cave2017:
     step_draws = 2
 
     def __post_init__(self):
-        if self.observation not in AGES:
-            raise ValueError(f"observation={self.observation!r}: choose one of {sorted(AGES)}")
+        if self.observation not in OBSERVATIONS:
+            raise ValueError(f"observation={self.observation!r}: choose one of {sorted(OBSERVATIONS)}")
         if self.reward not in ("crash", "survival"):
             raise ValueError(f'reward={self.reward!r}: choose "crash" (-1 when the game ends) or "survival"')
         if self.starts not in STARTS:
@@ -133,8 +141,10 @@ class Cave2017:
         return int(self.starts == "any")
 
     @property
-    def observation_shape(self) -> tuple[int, int, int]:
+    def observation_shape(self) -> tuple[int, ...]:
         """Shape of one observation."""
+        if self.observation == "columns":
+            return (3 * AHEAD + 1,)
         screens = len(AGES[self.observation])
         return (
             (screens, ROWS, COLUMNS)
@@ -235,10 +245,15 @@ class Cave2017:
         return xp.array(xp.where(height <= ceiling[:, here], CEILING, hit), dtype="int32")
 
     def observe(self, xp: Any, state: State) -> Any:
-        """The last screens: float32 [N, 5, 48, 48], or halved [N, 24, 24, 4]."""
+        """The last screens: float32 [N, 5, 48, 48], or halved [N, 24, 24, 4]; or what the columns hold: [N, 100]."""
         if self.observation == "published":
             return self._screens(xp, state, AGES["published"])
-        return self._halved(xp, state, AGES["halved"])
+        if self.observation == "halved":
+            return self._halved(xp, state, AGES["halved"])
+        edges = xp.concatenate([profile[:, -AHEAD:] for profile in state[2:5]], axis=1) - state.heights[:, -1:]
+        edges = xp.array(xp.clip(edges, -MIDDLE, MIDDLE), dtype="float32") * (1.0 / MIDDLE)
+        speed = xp.array(xp.clip(state.speed, -TOP_SPEED, TOP_SPEED), dtype="float32") * (1.0 / CELL)
+        return xp.concatenate([edges, speed[:, None]], axis=1)
 
     def screen(self, xp: Any, state: State) -> Any:
         """What is on the screen now: float32 [N, 48, 48]."""

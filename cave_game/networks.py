@@ -17,6 +17,7 @@ def three_convolutions(
     first_value: float = 0.0,
     activation: str = "relu",
     convolutions: str = "published",
+    layer_norm: bool = False,
 ) -> keras.Model:
     """T3's network for its 16x16 screen: three convolutions and dense layers.
 
@@ -28,23 +29,40 @@ def three_convolutions(
         first_value: the bias of the output: about what an untrained network says of every action.
         activation: of the dense layers; the convolutions have relu.
         convolutions: which of `CONVOLUTIONS`; "strided" takes half the multiplications of T3's.
+        layer_norm: normalise what each of these layers puts out, before its activation (Ba et al. 2016).
 
     Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, outputs].
     """
     filters_of = CONVOLUTIONS[convolutions]
     seeds = iter(range(seed, seed + len(filters_of) + len(hidden) + 1))
-
-    def options():
-        return {"kernel_initializer": keras.initializers.GlorotUniform(next(seeds))}
-
     layers = [keras.Input(observation_shape)]
     for filters, side, stride in filters_of:
-        convolution = keras.layers.Conv2D(filters, side, stride, padding="same", activation="relu", **options())
-        layers.append(convolution)
+        settings = {"padding": "same", "activation": "relu", "kernel_initializer": _initial(seeds)}
+        layers += _activated(keras.layers.Conv2D, layer_norm, filters, side, stride, **settings)
     layers.append(keras.layers.Flatten())
-    layers += [keras.layers.Dense(units, activation=activation, **options()) for units in hidden]
-    bias = keras.initializers.Constant(first_value)
-    layers.append(keras.layers.Dense(outputs, bias_initializer=bias, **options()))
+    layers += _dense(hidden, outputs, seeds, first_value, activation, layer_norm)
+    return keras.Sequential(layers, name="q_network")
+
+
+def dense(
+    observation_shape: tuple[int, ...],
+    outputs: int,
+    hidden: tuple[int, ...],
+    seed: int,
+    first_value: float = 0.0,
+    activation: str = "relu",
+    layer_norm: bool = False,
+) -> keras.Model:
+    """Dense layers, for a screen that is told in numbers.
+
+    Args:
+        observation_shape: (numbers,).
+        outputs, hidden, seed, first_value, activation, layer_norm: as of `three_convolutions`.
+
+    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, outputs].
+    """
+    seeds = iter(range(seed, seed + len(hidden) + 1))
+    layers = [keras.Input(observation_shape), *_dense(hidden, outputs, seeds, first_value, activation, layer_norm)]
     return keras.Sequential(layers, name="q_network")
 
 
@@ -71,9 +89,6 @@ def recurrent(
     filters_of = CONVOLUTIONS[convolutions]
     seeds = iter(range(seed, seed + len(filters_of) + len(hidden) + 2))
 
-    def initial():
-        return keras.initializers.GlorotUniform(next(seeds))
-
     layers, (first, *_, last) = [keras.Input(observation_shape)], observation_shape
     if first > last:
         layers.append(keras.layers.Permute((3, 1, 2)))
@@ -81,14 +96,35 @@ def recurrent(
     layers.append(keras.layers.Reshape((*observation_shape, 1)))
     for filters, side, stride in filters_of:
         convolution = keras.layers.Conv2D(
-            filters, side, stride, padding="same", activation="relu", kernel_initializer=initial()
+            filters, side, stride, padding="same", activation="relu", kernel_initializer=_initial(seeds)
         )
         layers.append(keras.layers.TimeDistributed(convolution))
     layers.append(keras.layers.Reshape((observation_shape[0], -1)))
     units, *dense = hidden
     orthogonal = keras.initializers.Orthogonal(seed=next(seeds))
-    layers.append(keras.layers.LSTM(units, kernel_initializer=initial(), recurrent_initializer=orthogonal, unroll=True))
-    layers += [keras.layers.Dense(units, activation="relu", kernel_initializer=initial()) for units in dense]
+    layers.append(keras.layers.LSTM(units, kernel_initializer=_initial(seeds), recurrent_initializer=orthogonal, unroll=True))
+    layers += [keras.layers.Dense(units, activation="relu", kernel_initializer=_initial(seeds)) for units in dense]
     bias = keras.initializers.Constant(first_value)
-    layers.append(keras.layers.Dense(outputs, kernel_initializer=initial(), bias_initializer=bias))
+    layers.append(keras.layers.Dense(outputs, kernel_initializer=_initial(seeds), bias_initializer=bias))
     return keras.Sequential(layers, name="q_network")
+
+
+def _dense(hidden, outputs, seeds, first_value, activation, layer_norm):
+    """Dense layers, and the values."""
+    layers = []
+    for units in hidden:
+        settings = {"activation": activation, "kernel_initializer": _initial(seeds)}
+        layers += _activated(keras.layers.Dense, layer_norm, units, **settings)
+    bias = keras.initializers.Constant(first_value)
+    return [*layers, keras.layers.Dense(outputs, kernel_initializer=_initial(seeds), bias_initializer=bias)]
+
+
+def _activated(kind, layer_norm, *arguments, activation, **options):
+    """A layer of some kind, normalised before its activation if wanted: a list of layers."""
+    if not layer_norm:
+        return [kind(*arguments, activation=activation, **options)]
+    return [kind(*arguments, **options), keras.layers.LayerNormalization(), keras.layers.Activation(activation)]
+
+
+def _initial(seeds):
+    return keras.initializers.GlorotUniform(next(seeds))

@@ -1,10 +1,12 @@
 """The settings of CAVE: as published (`tutorial`) and as we would choose them (`tuned`)."""
 
 import dataclasses
+from typing import Any
 
 from cave_game import game2017
-from cave_game.game import STARTS, TIME_LIMIT
+from cave_game.game import OBSERVATIONS, STARTS, TIME_LIMIT
 from shared.dqn.settings import LEARNING, PLAYING, QUIRKS, Settings
+from shared.errors import UserError
 from shared.options import option
 
 
@@ -14,6 +16,12 @@ class CaveSettings(Settings):
 
     time_limit: int = option(TIME_LIMIT, "environment steps after which a flight is cut", low=1)  # never None
     first_value: float = option(0.0, "value that an untrained network gives to every action: the bias of its output")
+    observation: str = option(
+        "screens",
+        "what is seen: the last 4 screens, halved (24 x 24), or what the columns in view hold, as 121 numbers",
+        choices=OBSERVATIONS,
+        group=PLAYING,
+    )
     starts: str = option(
         "wide",
         "where a flight of the training begins: in a wide cave, as the rules say, or in one as narrow as after any "
@@ -25,6 +33,7 @@ class CaveSettings(Settings):
         "published", "T3's convolutions, or three that each halve the screen", choices=("published", "strided")
     )
     activation: str = option("relu", "activation of the dense layers", choices=("relu", "elu"))
+    layer_norm: bool = option(False, "normalise what each layer puts out (an LSTM has none of it)", group=LEARNING)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,8 +42,9 @@ class Cave2017Settings(CaveSettings):
 
     observation: str = option(
         "published",
-        "what is seen: 5 screens as published, or 4 halved ones (24 x 24), exact to fractions of a cell",
-        choices=tuple(game2017.AGES),
+        "what is seen: 5 screens as published; 4 halved ones (24 x 24), exact to fractions of a cell; or what the "
+        "columns in view hold, as 100 numbers",
+        choices=game2017.OBSERVATIONS,
         group=PLAYING,
     )
     reward: str = option(
@@ -53,6 +63,11 @@ class Cave2017Settings(CaveSettings):
     quirks: bool = option(
         True, "draw what is partly above the screen as the author's program does: not, or at the bottom", group=QUIRKS
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "recurrent" and self.observation == "columns":
+            raise UserError("--network recurrent: reads screens one after the other; give --observation halved")
 
 
 # T3 says that CAVE took the network of its 16x16 catch-ball. The settings are taken from there too, quirks and all.
@@ -79,7 +94,7 @@ CAVE_TUTORIAL = CaveSettings(
 )
 
 # What each of these is worth: docs/cave.md.
-CAVE_TUNED = CaveSettings(
+CAVE_SCREENS = CaveSettings(
     episodes=None,
     steps=5_000_000,
     num_envs=64,
@@ -107,6 +122,21 @@ CAVE_TUNED = CaveSettings(
     double=True,
 )
 
+# From numbers instead of pictures an update takes a fraction of the time, so there are more of them.
+COLUMNS: dict[str, Any] = {
+    "observation": "columns",
+    "starts": "any",
+    "hidden": (512, 256, 256),
+    "activation": "relu",
+    "layer_norm": True,
+    "weight_average": 0.999,
+    "batch_size": 128,
+    "train_every": 32,
+    "steps": 6_000_000,
+    "learning_rate_decay": 6_000_000,
+}
+CAVE_TUNED = dataclasses.replace(CAVE_SCREENS, **COLUMNS)
+
 # The author's settings. Two things are left out: his agent decides at every third step only, and remembers every fourth
 # step and the crashes, where this one decides at and remembers each.
 CAVE2017_TUTORIAL = Cave2017Settings(
@@ -131,8 +161,8 @@ CAVE2017_TUTORIAL = Cave2017Settings(
     target_sync=0,  # his first target network is the online one, and in 200 flights it is never replaced
 )
 
-CAVE2017_TUNED = Cave2017Settings(
-    **dataclasses.asdict(CAVE_TUNED)
+CAVE2017_SCREENS = Cave2017Settings(
+    **dataclasses.asdict(CAVE_SCREENS)
     | {
         "time_limit": game2017.TIME_LIMIT,
         "observation": "halved",
@@ -148,6 +178,8 @@ CAVE2017_TUNED = Cave2017Settings(
     }
 )
 
+CAVE2017_TUNED = dataclasses.replace(CAVE2017_SCREENS, **COLUMNS)
+
 CAVE2017_RECURRENT = dataclasses.replace(
-    CAVE2017_TUNED, network="recurrent", hidden=(128,), steps=1_000_000, learning_rate_decay=1_000_000
+    CAVE2017_SCREENS, network="recurrent", hidden=(128,), steps=1_000_000, learning_rate_decay=1_000_000
 )

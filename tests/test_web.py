@@ -194,6 +194,7 @@ def with_head(learner):
 NETWORKS = {
     "convolutions": convolutions,
     "picture": lambda: fitting((12, 12, 3), 4, (16,), 1, "elu"),
+    "normalized": lambda: fitting((12, 12, 3), 4, (16,), 1, "elu", layer_norm=True),
     "dueling-max": lambda: dense((6,), 3, (8, 8), 1, dueling="max"),
     "dueling-mean": lambda: dense((6,), 3, (8, 8), 1, "tanh", dueling="mean"),
     "quantile": lambda: with_head(Quantile),
@@ -221,6 +222,14 @@ def test_values_in_the_browser_are_those_of_keras(page, name):
     observations = rng.random((4, *model.input_shape[1:]), dtype=np.float32)
     expected = np.asarray(model(observations))
     np.testing.assert_allclose(values_in(page, model, observations), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_page_refuses_to_normalize_along_other_axes():
+    inputs = keras.Input((6, 6, 2))
+    normal = keras.layers.LayerNormalization(axis=(1, 2), name="planes")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(normal)))
+    with pytest.raises(UserError, match="agent.html: .*last axis.*planes.*1, 2"):
+        network_data(model, "agent.html")
 
 
 def test_python_knows_what_the_page_can_compute(page):

@@ -97,6 +97,24 @@ const LAYERS = {
     }
     return activated(layer, tensor(result, [outRows, outColumns, filters]));
   },
+  // Along the last axis (Ba et al. 2016).
+  LayerNormalization: (layer, weights, [x]) => {
+    const size = x.shape.at(-1);
+    const rest = [...weights]; // Keras leaves out a scale of 1 and an offset of 0
+    const scale = layer.scale === false ? null : rest.shift();
+    const offset = layer.center === false ? null : rest.shift();
+    const result = new Float32Array(x.data.length);
+    for (let start = 0; start < result.length; start += size) {
+      const part = x.data.subarray(start, start + size);
+      const mean = part.reduce((a, b) => a + b, 0) / size;
+      const variance = part.reduce((a, b) => a + (b - mean) ** 2, 0) / size;
+      const factor = 1 / Math.sqrt(variance + layer.epsilon);
+      part.forEach((v, i) => {
+        result[start + i] = (v - mean) * factor * (scale?.[i] ?? 1) + (offset?.[i] ?? 0);
+      });
+    }
+    return tensor(result, x.shape);
+  },
   // A state's value and its actions' advantages (Wang et al. 2016, eq. 8 and 9).
   Dueling: (layer, weights, [value, advantage]) => {
     const a = advantage.data;

@@ -13,7 +13,7 @@ from shared.model_files import our_yaml, saving
 # What `network.js` knows; a test compares.
 CLASSES = (
     *("InputLayer", "Dropout", "Flatten", "Reshape", "Rescaling", "Activation", "Dense", "Conv2D"),
-    *("Dueling", "GlobalAveragePooling1D", "Expectation"),
+    *("LayerNormalization", "Dueling", "GlobalAveragePooling1D", "Expectation"),
 )
 ACTIVATIONS = ("linear", "relu", "elu", "tanh", "sigmoid", "softmax")
 
@@ -39,8 +39,21 @@ def network_data(model: keras.Model, path: str | Path) -> dict[str, Any]:
                     f"{path}: a page computes no {kind}, and the network has one in its layer {layer['name']}; "
                     "choose an agent with another network"
                 )
+        if axes := _other_axes(layer, model):
+            raise UserError(
+                f"{path}: a page normalizes along the last axis only, and layer {layer['name']} does so along "
+                f"{axes}; choose an agent with another network"
+            )
         layer["weights"] = [_base64(array) for array in weights.get(layer["name"], [])]
     return {"layers": layers, "outputs": list(architecture.outputs)}
+
+
+def _other_axes(layer, model):
+    """The axes that a LayerNormalization normalizes along, where these are not the last one alone; else nothing."""
+    if layer["class"] != "LayerNormalization":
+        return None
+    last = len(model.get_layer(layer["name"]).output.shape) - 1
+    return None if list(layer["axis"]) in ([-1], [last]) else layer["axis"]
 
 
 def _base64(array):
