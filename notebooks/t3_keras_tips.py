@@ -394,27 +394,46 @@ animated(small, player(old), episodes=1, fps=8, seed=0, every=2)
 #
 # T3 ends with a game of its own. A craft rises while a button is held, and sinks when it is
 # released. T3's agent learned to keep off the walls, and flew into the blocks. Here is an agent
-# of this project, with the same kind of network.
+# of this project.
 
 # %%
 import cave_game
 
 pilot = pretrained(cave_game, "cave")
-cave = gymnasium.make("cave_game/Cave-v0", render_mode="rgb_array", max_episode_steps=CAVE_STEPS)
+shown = {"render_mode": "rgb_array", "max_episode_steps": CAVE_STEPS}
+cave = gymnasium.make("cave_game/Cave-v0", observation="columns", **shown)
 animated(cave, player(pilot), episodes=1, fps=25, seed=2, every=2)
 
 # %% [markdown]
-# It sees the last four screens, each one downsampled to 24x24:
+# T3's network sees the last four screens, each one downsampled to 24x24:
 
 # %%
-screens, _ = cave.reset(seed=2)
+from cave_game.game import Cave
+
+told, _ = cave.reset(seed=2)
 for _ in range(60):
-    screens, *_ = cave.step(player(pilot)(screens))
+    told, *_ = cave.step(player(pilot)(told))
+screens = Cave("screens").observe(np, cave.unwrapped.state)[0]
 figure, panels = plt.subplots(1, 4, figsize=(8, 2))
 for number, panel in enumerate(panels):
     panel.imshow(screens[..., number], cmap="gray", vmin=0, vmax=1)
     panel.axis("off")
 plt.show()
+
+# %% [markdown]
+# The agent above has no pictures. It is told where ceiling, floor and block are in each column
+# from the craft on, and how fast it is. That is what a network has to find out from pictures
+# before it can learn to fly.
+
+# %%
+for name, below in zip(["ceiling", "floor", "block"], told[:-1].reshape(3, 40), strict=True):
+    plt.plot(below, "." if name == "block" else "-", label=name)
+plt.gca().invert_yaxis()
+plt.xlabel("columns ahead")
+plt.ylabel("below the craft, in half screens")
+plt.legend()
+plt.show()
+print("speed", told[-1])
 
 # %% [markdown]
 # How it learned to fly past blocks, and what each part of that was worth, is on the page

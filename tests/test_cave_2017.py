@@ -222,7 +222,26 @@ def test_halved_screens_are_the_shares_of_rock_in_squares():
             np.testing.assert_allclose(seen, np.stack(kept[::2], axis=-1), atol=1e-6)
 
 
-@pytest.mark.parametrize("observation", ["published", "halved"])
+def test_columns_tell_what_lies_ahead_from_the_craft_on():
+    game = Cave2017(observation="columns")
+    seen = game.observe(np, game.reset(np, np.zeros((1, 0))))[0]
+    assert seen.shape == game.observation_shape
+    ceiling, floor, block = seen[:-1].reshape(3, 33)  # in half screens of 24 cells, below the craft
+    np.testing.assert_allclose(ceiling, -13.2 / 24, rtol=1e-6)
+    np.testing.assert_allclose(floor, 13.2 / 24, rtol=1e-6)
+    assert (block == 1).all()  # there is none
+    assert seen[-1] == 0
+    for number, (state, _, _) in enumerate(free_flights(5, 200, seed=11)):
+        seen = game.observe(np, state)
+        for part, profile in zip(seen[:, :-1].reshape(5, 3, 33).swapaxes(0, 1), state[2:5], strict=True):
+            below = (profile[:, 8 + 15 :] - state.heights[:, -1:]) / CELL
+            np.testing.assert_allclose(part, np.clip(below / 24, -1, 1), rtol=1e-6)
+        np.testing.assert_allclose(seen[:, -1], np.clip(state.speed / CELL, -4, 4), rtol=1e-6)
+        if number == 60:
+            assert (seen[:, 66:99] != 1).any()
+
+
+@pytest.mark.parametrize("observation", ["published", "halved", "columns"])
 def test_what_is_packed_for_replay_memory_is_seen_as_it_was(observation):
     game = Cave2017(observation)
     for number, (state, _, _) in enumerate(free_flights(20, 400, seed=8)):
@@ -239,8 +258,8 @@ def test_what_is_packed_for_replay_memory_is_seen_as_it_was(observation):
 
 @pytest.mark.parametrize(
     "game",
-    [Cave2017(), Cave2017(quirks=False), Cave2017("halved", reward="survival")],
-    ids=["quirks", "right", "halved"],
+    [Cave2017(), Cave2017(quirks=False), Cave2017("halved", reward="survival"), Cave2017("columns")],
+    ids=["quirks", "right", "halved", "columns"],
 )
 def test_compiled_and_numpy_sides_are_equal_step_by_step(game):
     games = 8
@@ -270,7 +289,10 @@ def test_random_play_scores_what_it_scored_in_the_authors_program():
         assert abs(scores.mean() - score) < 3 * np.hypot(error, scores.std() / np.sqrt(4000))
 
 
-@pytest.mark.parametrize("options", [{}, {"quirks": False}, {"observation": "halved", "reward": "survival"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"quirks": False}, {"observation": "halved", "reward": "survival"}, {"observation": "columns"}],
+)
 def test_environment_passes_gymnasiums_check_without_a_warning(options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

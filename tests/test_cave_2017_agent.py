@@ -113,6 +113,7 @@ def test_a_network_for_halved_screens_gets_them(tmp_path, capsys):
     layers = [keras.Input((24, 24, 4)), keras.layers.Flatten(), keras.layers.Dense(2)]
     storage.save_model(keras.Sequential(layers), tmp_path / "own.keras")
     assert CAVE.settings_for((24, 24, 4)).observation == "halved"
+    assert CAVE.settings_for((100,)).observation == "columns"
     assert CAVE.settings_for((5, 1, 48, 48)).observation == CAVE.settings_for((7,)).observation == "published"
     assert evaluate.main(["--game", "cave2017", "--model", "own.keras", "--episodes", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["mean_score"] > 10

@@ -32,7 +32,7 @@ from cave_game.game import (
 )
 from shared.nn.backend import compiled
 
-GAME = Cave()
+GAME, TOLD = Cave(), Cave("columns")
 
 
 def start(games=1):
@@ -170,13 +170,35 @@ def test_observation_is_the_last_four_screens_at_half_the_resolution():
     assert not flying.all()
 
 
+def test_columns_tell_what_lies_ahead_from_the_craft_on():
+    seen = TOLD.observe(np, start())[0]
+    assert seen.shape == TOLD.observation_shape
+    ceiling, floor, block = seen[:-1].reshape(3, 40)  # in half screens of 24 rows, below the craft's upper edge at 23
+    np.testing.assert_allclose(ceiling, (9 - 23) / 24, rtol=1e-6)
+    np.testing.assert_allclose(floor, (39 - 23) / 24, rtol=1e-6)
+    assert (block == 1).all()  # there is none
+    assert seen[-1] == 0
+
+    state = start()._replace(height=np.array([4 * 30 + 1]), speed=np.array([-5]))
+    here = state.block.copy()
+    here[:, -3:] = 12
+    seen = TOLD.observe(np, state._replace(block=here))[0]
+    np.testing.assert_allclose(seen[-4:-1], (4 * 12 - 121) / 96, rtol=1e-6)
+    assert seen[-1] == -1.25
+    for state in hover(games=20, steps=200, seed=9):
+        seen = TOLD.observe(np, state)
+        assert (np.abs(seen[:, :-1]) <= 1).all()
+        top = state.ceiling[:, -1] * 4.0 - state.height
+        np.testing.assert_allclose(seen[:, 39], np.clip(top / 96, -1, 1), rtol=1e-6)
+
+
 def test_what_is_packed_for_replay_memory_is_seen_as_it_was():
     for number, state in enumerate([start(50), *hover(games=50, steps=700, seed=8)]):
         if number % 10 < 5:  # blocks come, stand and go within 24 steps
             found = GAME.unpack(np, GAME.pack(np, state))
-            for name in ("rows", "ceiling", "floor", "block", "distance", "ending"):
-                np.testing.assert_array_equal(getattr(found, name), getattr(state, name))
-                assert getattr(found, name).dtype == getattr(state, name).dtype
+            for mine, other in zip(found, state, strict=True):
+                np.testing.assert_array_equal(mine, other)
+                assert mine.dtype == other.dtype
     packed = GAME.pack(ops, type(state)(*map(ops.convert_to_tensor, state)))
     for ours, theirs in zip(GAME.pack(np, state), packed, strict=True):
         np.testing.assert_array_equal(ours, ops.convert_to_numpy(theirs))
@@ -204,7 +226,8 @@ def test_compiled_and_numpy_sides_are_equal_step_by_step():
     @compiled
     def both(state, action, draw):
         state, reward, terminated = GAME.step(ops, state, action, draw)
-        return state, reward, terminated, GAME.observe(ops, state), GAME.screen(ops, state)
+        seen = (GAME.observe(ops, state), TOLD.observe(ops, state), GAME.screen(ops, state))
+        return state, reward, terminated, *seen
 
     ours = start(games)
     theirs = GAME.reset(ops, ops.zeros((games, 0)))
@@ -213,7 +236,7 @@ def test_compiled_and_numpy_sides_are_equal_step_by_step():
         action = (ours.height + 3 * ours.speed > goals).astype(np.int32)
         ours, *results = GAME.step(np, ours, action, draw)
         theirs, *others = both(theirs, action, draw)
-        results += [GAME.observe(np, ours), GAME.screen(np, ours)]
+        results += [GAME.observe(np, ours), TOLD.observe(np, ours), GAME.screen(np, ours)]
         for mine, other in zip([*ours, *results], [*theirs, *others], strict=True):
             other = ops.convert_to_numpy(other)
             assert mine.dtype == other.dtype
@@ -232,10 +255,16 @@ def test_same_draws_same_cave_however_it_is_flown():
     np.testing.assert_array_equal(*caves)
 
 
-def test_environment_passes_gymnasiums_check_without_a_warning():
+@pytest.mark.parametrize("options", [{}, {"observation": "columns"}])
+def test_environment_passes_gymnasiums_check_without_a_warning(options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(gymnasium.make("cave_game/Cave-v0").unwrapped)
+        check_env(gymnasium.make("cave_game/Cave-v0", **options).unwrapped)
+
+
+def test_an_observation_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="observation='huge': choose one of"):
+        gymnasium.make("cave_game/Cave-v0", observation="huge")
 
 
 def test_environment_shows_the_full_screen_and_cuts_at_the_limit():

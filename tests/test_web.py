@@ -118,6 +118,8 @@ PLAY = """
         ("ball8", CatchBall(8, "tutorial"), 200, 3),
         ("ball16", CatchBall(16, "all"), 200, 3),
         ("cave", Cave(), 250, 4),
+        ("cave", Cave("columns"), 250, 4),
+        ("cave2017", Cave2017("columns", True, "crash"), 250, 4),
         ("cave2017", Cave2017("published", True, "crash"), 90, 4),
         ("cave2017", Cave2017("halved", False, "survival"), 250, 4),
     ],
