@@ -18,6 +18,8 @@ from shared.study.running import compared
 
 BALL8 = ["--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 CARTPOLE = ["--variant", "double", "--preset", "tuned", "--time-limit", "200"]
+CAVE = ["--steps", "600000", "--learning-rate-decay", "600000"]
+TUNED_CAVE = ["--preset", "tuned", *CAVE]
 COMPARISONS = {  # NAME: (package, {variant: flags of its train})
     # The article's plot: clipped Huber loss with both optimizers at the same settings; and RMSprop with the step that
     # a momentum of 0.9 comes to.
@@ -37,7 +39,19 @@ COMPARISONS = {  # NAME: (package, {variant: flags of its train})
             "has ended": [*CARTPOLE, "--truncation", "terminal"],
         },
     ),
-    "cave": ("cave_game", {"tuned": ["--preset", "tuned"]}),
+    # What each part of CAVE's settings is worth: each is taken out alone.
+    "cave": (
+        "cave_game",
+        {
+            "tuned": TUNED_CAVE,
+            "from pictures": ["--preset", "screens", *CAVE],
+            "learned from once": [*TUNED_CAVE, "--batch-size", "64", "--train-every", "64"],
+            "no layer norm": [*TUNED_CAVE, "--no-layer-norm"],
+            "returns of one step": [*TUNED_CAVE, "--n-step", "1"],
+            "clipped Huber loss": [*TUNED_CAVE, "--loss", "clipped-huber"],
+            "wide starts": [*TUNED_CAVE, "--starts", "wide"],
+        },
+    ),
     "catch-presets": ("catch_dqn", {"tutorial": ["--preset", "tutorial"], "tuned": ["--preset", "tuned"]}),
 }
 
