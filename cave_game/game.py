@@ -185,7 +185,8 @@ class Cave:
         """The last four screens, float32 [N, 24, 24, 4], or what the columns hold, [N, 121]."""
         if self.observation == "screens":
             return self._screens(xp, state)
-        edges = QUARTERS * xp.array(xp.concatenate([profile[:, -AHEAD:] for profile in state[3:6]], axis=1), dtype="int32")
+        rows = xp.concatenate([profile[:, -AHEAD:] for profile in state[3:6]], axis=1)
+        edges = QUARTERS * xp.array(rows, dtype="int32")
         half = QUARTERS * ROWS // 2
         edges = xp.array(xp.clip(edges - state.height[:, None], -half, half), dtype="float32") * (1.0 / half)
         speed = xp.array(state.speed, dtype="float32") * (1.0 / QUARTERS)

@@ -100,12 +100,11 @@ def recurrent(
         )
         layers.append(keras.layers.TimeDistributed(convolution))
     layers.append(keras.layers.Reshape((observation_shape[0], -1)))
-    units, *dense = hidden
-    orthogonal = keras.initializers.Orthogonal(seed=next(seeds))
-    layers.append(keras.layers.LSTM(units, kernel_initializer=_initial(seeds), recurrent_initializer=orthogonal, unroll=True))
-    layers += [keras.layers.Dense(units, activation="relu", kernel_initializer=_initial(seeds)) for units in dense]
-    bias = keras.initializers.Constant(first_value)
-    layers.append(keras.layers.Dense(outputs, kernel_initializer=_initial(seeds), bias_initializer=bias))
+    units, *others = hidden
+    initial = {"recurrent_initializer": keras.initializers.Orthogonal(seed=next(seeds))}
+    initial["kernel_initializer"] = _initial(seeds)
+    layers.append(keras.layers.LSTM(units, unroll=True, **initial))
+    layers += _dense(others, outputs, seeds, first_value, "relu", layer_norm=False)
     return keras.Sequential(layers, name="q_network")
 
 

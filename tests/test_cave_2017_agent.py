@@ -202,6 +202,11 @@ def test_the_recurrent_network_reads_the_screens_in_their_order(shape):
     np.testing.assert_array_equal(copy_of(fast)(seen), fast(seen))
 
 
+def test_a_recurrent_network_needs_screens():
+    with pytest.raises(UserError, match="--network recurrent: reads screens"):
+        dataclasses.replace(CAVE.presets["recurrent"], observation="columns")
+
+
 def test_the_recurrent_network_is_saved_and_read_again(tmp_path):
     model = CAVE.model(dataclasses.replace(CAVE.presets["recurrent"], hidden=(4,)))
     storage.save_architecture(model, tmp_path / "model.yaml")

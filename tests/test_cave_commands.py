@@ -39,6 +39,20 @@ def test_network_has_the_published_shape():
     assert model.count_params() == 1040 + 2080 + 4128 + 589_952 + 258
 
 
+@pytest.mark.parametrize("name", ["cave", "cave2017"])
+def test_columns_go_through_normalised_dense_layers_and_screens_through_convolutions(name):
+    experiment = EXPERIMENTS[name]
+    told, shown = (experiment.model(experiment.presets[preset]) for preset in ("tuned", "screens"))
+    kinds = [type(layer).__name__ for layer in told.layers]
+    assert kinds == ["Dense", "LayerNormalization", "Activation"] * 3 + ["Dense"]
+    assert told.input_shape[1:] == experiment.spaces(experiment.presets["tuned"]).observation_shape
+    assert [layer.units for layer in told.layers if hasattr(layer, "units")] == [512, 256, 256, 2]
+    kinds = [type(layer).__name__ for layer in shown.layers]
+    assert kinds == ["Conv2D"] * 3 + ["Flatten", "Dense", "Dense"]
+    for preset, model in (("tuned", told), ("screens", shown)):
+        assert experiment.settings_for(model.input_shape[1:]).observation == experiment.presets[preset].observation
+
+
 def test_networks_first_value_and_seed():
     nothing = np.zeros((1, 24, 24, 4), np.float32)
     np.testing.assert_array_equal(network(first_value=20.0)(nothing), [[20, 20]])

@@ -230,7 +230,7 @@ def test_a_page_refuses_to_normalize_along_other_axes():
     inputs = keras.Input((6, 6, 2))
     normal = keras.layers.LayerNormalization(axis=(1, 2), name="planes")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(normal)))
-    with pytest.raises(UserError, match="agent.html: .*last axis.*planes.*1, 2"):
+    with pytest.raises(UserError, match=r"agent.html: .*last axis.*planes.*1, 2"):
         network_data(model, "agent.html")
 
 
