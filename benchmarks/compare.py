@@ -18,8 +18,8 @@ from shared.study.running import compared
 
 BALL8 = ["--game", "ball8", "--preset", "tutorial", "--episodes", "2000"]
 CARTPOLE = ["--variant", "double", "--preset", "tuned", "--time-limit", "200"]
-CAVE = ["--steps", "600000", "--learning-rate-decay", "600000"]
-TUNED_CAVE = ["--preset", "tuned", *CAVE]
+TUNED_CAVE = ["--preset", "tuned", "--steps", "400000", "--learning-rate-decay", "400000"]
+ONCE = ["--batch-size", "64", "--train-every", "64"]  # each step is learned from about once, not four times
 COMPARISONS = {  # NAME: (package, {variant: flags of its train})
     # The article's plot: clipped Huber loss with both optimizers at the same settings; and RMSprop with the step that
     # a momentum of 0.9 comes to.
@@ -44,12 +44,14 @@ COMPARISONS = {  # NAME: (package, {variant: flags of its train})
         "cave_game",
         {
             "tuned": TUNED_CAVE,
-            "from pictures": ["--preset", "screens", *CAVE],
-            "learned from once": [*TUNED_CAVE, "--batch-size", "64", "--train-every", "64"],
             "no layer norm": [*TUNED_CAVE, "--no-layer-norm"],
             "returns of one step": [*TUNED_CAVE, "--n-step", "1"],
             "clipped Huber loss": [*TUNED_CAVE, "--loss", "clipped-huber"],
-            "wide starts": [*TUNED_CAVE, "--starts", "wide"],
+            "learned from once": [*TUNED_CAVE, *ONCE],
+            "from pictures, once": [
+                *(*TUNED_CAVE, *ONCE),
+                *("--observation", "screens", "--convolutions", "strided", "--hidden", "256"),
+            ],
         },
     ),
     "catch-presets": ("catch_dqn", {"tutorial": ["--preset", "tutorial"], "tuned": ["--preset", "tuned"]}),
