@@ -422,8 +422,8 @@ plt.show()
 
 # %% [markdown]
 # The agent above has no pictures. It is told where ceiling, floor and block are in each column
-# from the craft on, and how fast it is. That is what a network has to find out from pictures
-# before it can learn to fly.
+# from the craft on (1: there is no block), and how fast it is. That is what a network has to find
+# out from pictures before it can learn to fly.
 
 # %%
 for name, below in zip(["ceiling", "floor", "block"], told[:-1].reshape(3, 40), strict=True):
