@@ -114,7 +114,7 @@ class Cave2017Experiment(CaveExperiment):
 
     def network(self, settings: Any, outputs: int) -> Any:
         """T3's network of three convolutions, or one with an LSTM."""
-        if settings.network == "stacked" or settings.observation == "columns":
+        if settings.network == "stacked":
             return super().network(settings, outputs)
         shape = self.spaces(settings).observation_shape
         return networks.recurrent(
