@@ -96,6 +96,12 @@ def test_a_study_of_seeds_alone_has_one_setting():
     assert [job.folder for job in made.jobs] == ["out/seed0", "out/seed1"]
 
 
+def test_a_warning_that_holds_for_all_settings_is_told_once(capsys):
+    grid = {"batch_size": ["32", "64"]}
+    plan("cartpole_dqn", ["--variant", "dqn", "--preset", "tuned", "--steps", "5000"], 2, {}, grid, Path("out"))
+    assert capsys.readouterr().err.count("--steps 5000: the preset has") == 1
+
+
 def test_values_of_all_kinds_become_flags():
     fixed = {"double": "off", "hidden": "32 16", "game": "ball8"}
     made = plan("catch_dqn", [], 1, fixed, {"preset": ["tutorial", "tuned"]})

@@ -117,16 +117,17 @@ def planned(experiment: str, settings: Sequence[Setting], seeds: int, folder: Pa
     Raises:
         UserError: if a setting cannot be trained, or the folder of a run holds another one.
     """
-    suite, jobs = suite_of(experiment), []
+    suite, jobs, told = suite_of(experiment), [], []
     for setting in settings:
         choice = requested((*setting.argv, "--seed", "0"), suite)
-        if told := what_stays(choice.defaults.settings, choice.choice.settings):
-            warn(told)
+        told.append(what_stays(choice.defaults.settings, choice.choice.settings))
         place = folder / folder_name(setting.label) if setting.values else folder
         jobs += [
             Job(experiment, (*setting.argv, "--seed", str(seed)), str(place / f"seed{seed}"), setting.label, seed)
             for seed in range(seeds)
         ]
+    for warning in dict.fromkeys(filter(None, told)):
+        warn(warning)
     for job in jobs:
         if os.path.lexists(Path(job.folder) / CONFIG):
             refuse_another(Run(job.folder).read_config(), list(job.argv), suite, Path(job.folder))
