@@ -15,6 +15,7 @@ from shared.runs.experiment import READABLE, BrowserRules, Experiment, Figure
 from shared.runs.suite import Suite
 
 envs, networks, stage = late("cave_game.envs"), late("cave_game.networks"), late("cave_game.stage")
+shared_networks = late("shared.nn.networks")
 np = late("numpy")
 
 
@@ -42,7 +43,7 @@ class CaveExperiment(Experiment):
         shape = self.spaces(settings).observation_shape
         options = {name: getattr(settings, name) for name in ("first_value", "activation", "layer_norm")}
         if settings.observation == "columns":
-            return networks.dense(shape, outputs, settings.hidden, settings.seed, **options)
+            return shared_networks.dense(shape, outputs, settings.hidden, settings.seed, **options)
         options["convolutions"] = settings.convolutions
         return networks.three_convolutions(shape, outputs, settings.hidden, settings.seed, **options)
 

@@ -44,28 +44,6 @@ def three_convolutions(
     return keras.Sequential(layers, name="q_network")
 
 
-def dense(
-    observation_shape: tuple[int, ...],
-    outputs: int,
-    hidden: tuple[int, ...],
-    seed: int,
-    first_value: float = 0.0,
-    activation: str = "relu",
-    layer_norm: bool = False,
-) -> keras.Model:
-    """Dense layers, for a screen that is told in numbers.
-
-    Args:
-        observation_shape: (numbers,).
-        outputs, hidden, seed, first_value, activation, layer_norm: as of `three_convolutions`.
-
-    Returns a built `keras.Sequential` from float32 [B, *observation_shape] to float32 [B, outputs].
-    """
-    seeds = iter(range(seed, seed + len(hidden) + 1))
-    layers = [keras.Input(observation_shape), *_dense(hidden, outputs, seeds, first_value, activation, layer_norm)]
-    return keras.Sequential(layers, name="q_network")
-
-
 def recurrent(
     observation_shape: tuple[int, ...],
     outputs: int,

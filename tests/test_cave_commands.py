@@ -44,7 +44,7 @@ def test_columns_go_through_normalised_dense_layers_and_screens_through_convolut
     experiment = EXPERIMENTS[name]
     told, shown = (experiment.model(experiment.presets[preset]) for preset in ("tuned", "screens"))
     kinds = [type(layer).__name__ for layer in told.layers]
-    assert kinds == ["Dense", "LayerNormalization", "Activation"] * 3 + ["Dense"]
+    assert kinds == ["InputLayer", *["Dense", "LayerNormalization", "Activation"] * 3, "Dense"]
     assert told.input_shape[1:] == experiment.spaces(experiment.presets["tuned"]).observation_shape
     assert [layer.units for layer in told.layers if hasattr(layer, "units")] == [512, 256, 256, 2]
     kinds = [type(layer).__name__ for layer in shown.layers]

@@ -15,6 +15,7 @@ def dense(
     activation: str = "relu",
     dueling: str = "none",
     layer_norm: bool = False,
+    first_value: float = 0.0,
 ) -> keras.Model:
     """Dense layers from an observation to action values: T1's network at `hidden=(100, 100)`.
 
@@ -26,6 +27,7 @@ def dense(
         activation: of the hidden layers.
         dueling: `none`, or what two heads subtract (`shared.nn.layers.Dueling`): `max` or `mean`.
         layer_norm: normalise what each hidden layer puts out, before its activation (Ba et al. 2016).
+        first_value: the bias of the output without heads: about what an untrained network says of every action.
 
     Returns a built Keras model from float32 [B, *observation_shape] to float32 [B, outputs].
     """
@@ -37,7 +39,8 @@ def dense(
         features = _activated(keras.layers.Dense, features, activation, layer_norm, units, kernel_initializer=initial)
     seed = seed + len(hidden)
     if dueling == "none":
-        values = keras.layers.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(seed))(features)
+        initial, bias = keras.initializers.GlorotUniform(seed), keras.initializers.Constant(first_value)
+        values = keras.layers.Dense(outputs, kernel_initializer=initial, bias_initializer=bias)(features)
     else:
         values = dueling_head(features, outputs, seed, dueling)
     return keras.Model(observation, values, name="q_network")
