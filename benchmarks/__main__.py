@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -141,9 +142,14 @@ def table(lines: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def recorded_ratios() -> dict[str, float]:
-    """What `--record` kept, by `key`; nothing where there is no such file."""
-    return files.read_json(RECORD)["ratios"] if RECORD.exists() else {}
+def record() -> dict[str, Any]:
+    """What `--record` kept: `ratios` by `key`, and `about`, a line for each process; both empty without the file."""
+    return files.read_json(RECORD) if RECORD.exists() else {"about": [], "ratios": {}}
+
+
+def newest(lines: Iterable[str]) -> list[str]:
+    """Of lines such as "NumPy: NumPy 2.4.6, threads: 2" the last one about each process, in the order of the first."""
+    return list({line.partition(":")[0]: line for line in lines}.values())
 
 
 def main(argv: list[str]) -> None:
@@ -164,14 +170,15 @@ def main(argv: list[str]) -> None:
     if config.quick:
         config = dataclasses.replace(config, repeats=1)
 
-    recorded = recorded_ratios()
-    compared = {} if config.quick else recorded
-    found: dict[str, float] = {}
+    before = record()
+    compared = {} if config.quick else before["ratios"]
+    found, known = {}, before["about"]
     for name in arguments.parts or PARTS:
         rows = importlib.import_module(PARTS[name]).PART.rows(config)
         with _progress() as told:
             seconds, missing, about = measure(rows, config, told)
         rows = [row for row in rows if row.theirs is None or row.theirs.process not in missing]
+        known = newest([*known, *about])
         found |= {key(row): statistics.median(ratios(row, seconds)) for row in rows if row.theirs}
         lines = [line(row, seconds, compared.get(key(row))) for row in rows]
         lines += [(f"{peer}: not measured ({why})", *[""] * (len(COLUMNS) - 1)) for peer, why in missing.items()]
@@ -180,8 +187,8 @@ def main(argv: list[str]) -> None:
             say(text)
         print(f"\n{table(lines)}\n", flush=True)
     if arguments.record:
-        kept = {name: round(ratio, 4) for name, ratio in sorted((recorded | found).items())}
-        files.write_json(RECORD, {"about": about, "ratios": kept})
+        kept = {name: round(ratio, 4) for name, ratio in sorted((before["ratios"] | found).items())}
+        files.write_json(RECORD, {"about": known, "ratios": kept})
         say(f"recorded: {RECORD}")
 
 

@@ -128,8 +128,17 @@ def test_the_record_is_kept_and_compared_with(monkeypatch, tmp_path, capsys):
     timer = Timer("NumPy", "benchmarks.products:in_numpy", ([[2, 3, 4]], 1))
     monkeypatch.setattr(cartpole, "PART", cartpole.Part("", lambda config: [Row("a", timer, "itself", timer)]))
     benchmarks.main(["cartpole", "--repeats", "1", "--record"])
-    assert benchmarks.recorded_ratios() == {"a | itself": 1}
-    benchmarks.RECORD.write_text('{"ratios": {"a | itself": 2}}')
+    kept = json.loads(benchmarks.RECORD.read_text())
+    assert kept["ratios"] == {"a | itself": 1}
+    assert [line.partition(":")[0] for line in kept["about"]] == ["NumPy"]
+    # What was recorded before of others stays; of the same process the new line takes its place.
+    benchmarks.RECORD.write_text('{"about": ["SB3: 2", "NumPy: 1"], "ratios": {"a | itself": 2, "b | c": 3}}')
+    benchmarks.main(["cartpole", "--repeats", "1", "--record"])
+    assert json.loads(benchmarks.RECORD.read_text()) == {
+        "about": ["SB3: 2", *kept["about"]],
+        "ratios": {"a | itself": 1, "b | c": 3},
+    }
+    benchmarks.RECORD.write_text('{"about": [], "ratios": {"a | itself": 2}}')
     capsys.readouterr()
     benchmarks.main(["cartpole", "--repeats", "1"])
     assert "| 2, FELL by 50% |" in capsys.readouterr().out
