@@ -36,6 +36,7 @@ PARTS = {
     "convolution": "benchmarks.convolution",
     "cave": "benchmarks.cave",
     "lunar": "benchmarks.lunar",
+    "breakout": "benchmarks.breakout",
     "command": "benchmarks.command_line",
 }
 PROCESSES = {  # name: what says in a line what is measured there
@@ -44,7 +45,8 @@ PROCESSES = {  # name: what says in a line what is measured there
     "SB3": "benchmarks.stable_baselines:about",
     "PureJaxRL": "benchmarks.purejaxrl:about",
 }
-PEERS = ("SB3", "PureJaxRL")  # run under `--python`, and need not be there
+PEERS = ("SB3", "PureJaxRL")  # run under `--python`
+MAY_BE_MISSING = (*PEERS, "Atari")  # need libraries that not everybody has
 PAUSE = 0.5  # seconds; the threads of NumPy and PyTorch spin on for a while and slow what runs next
 RECORD = Path(__file__).with_name("recorded.json")
 FALLEN = 0.8  # of the recorded ratio
@@ -64,7 +66,7 @@ def measure(rows: list[Row], config: Measuring, told: Callable[[str], None]) -> 
 
     Returns the seconds of each timer, for each peer that did not work why, and a line about each process.
     """
-    timers = list(dict.fromkeys(timer for row in rows for timer in (row.ours, row.theirs) if timer))
+    timers = list(dict.fromkeys(timer for row in rows for timer in row.timers))
     seconds: dict[Timer, list[float]] = {timer: [] for timer in timers}
     missing: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
@@ -81,7 +83,7 @@ def measure(rows: list[Row], config: Measuring, told: Callable[[str], None]) -> 
                     time.sleep(PAUSE)
                     seconds[timer].append(children[name].seconds(timer))
                 except MissingError as error:
-                    if name not in PEERS:
+                    if name not in MAY_BE_MISSING:
                         raise UserError(f"{name}: cannot be measured ({error})") from None
                     missing[name] = str(error)
         about = [f"{name}: {child.about}" for name, child in children.items() if name in PROCESSES]
@@ -177,7 +179,9 @@ def main(argv: list[str]) -> None:
         rows = importlib.import_module(PARTS[name]).PART.rows(config)
         with _progress() as told:
             seconds, missing, about = measure(rows, config, told)
-        rows = [row for row in rows if row.theirs is None or row.theirs.process not in missing]
+        rows = [
+            row for row in rows if not missing.keys() & {timer.process for timer in (row.ours, row.theirs) if timer}
+        ]
         known = newest([*known, *about])
         found |= {key(row): statistics.median(ratios(row, seconds)) for row in rows if row.theirs}
         lines = [line(row, seconds, compared.get(key(row))) for row in rows]

@@ -34,6 +34,11 @@ class Row:
     against: str = ""
     theirs: Timer | None = None
 
+    @property
+    def timers(self) -> list[Timer]:
+        """Ours, and theirs where there is one."""
+        return [self.ours] if self.theirs is None else [self.ours, self.theirs]
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:

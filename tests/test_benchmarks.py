@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import cartpole, processes, products, stable_baselines
+from benchmarks import breakout, cartpole, processes, products, stable_baselines
 from benchmarks.measuring import Measuring, Row, Timer
 from shared.errors import UserError
 
@@ -109,6 +109,17 @@ def test_a_peer_that_is_not_here_is_one_line_of_the_table(monkeypatch, capsys):
     assert len(table) == 4
     assert table[2].startswith("| c ")
     assert table[3].startswith("| SB3: not measured (ModuleNotFoundError: No module named 'no_such_library')")
+
+
+def test_without_ale_py_the_part_is_one_line_and_the_next_one_is_measured(monkeypatch, capsys):
+    monkeypatch.setattr(benchmarks, "PAUSE", 0)
+    atari, numpy = Timer("Atari", "no_ale:timer"), Timer("NumPy", "benchmarks.products:in_numpy", ([[2, 3, 4]], 1))
+    monkeypatch.setattr(breakout, "PART", breakout.Part("", lambda config: [Row("a", atari, "b", atari)]))
+    monkeypatch.setattr(cartpole, "PART", cartpole.Part("", lambda config: [Row("c", numpy)]))
+    benchmarks.main(["breakout", "cartpole", "--repeats", "1"])
+    out = capsys.readouterr().out
+    assert re.search(r"^\| Atari: not measured \(ModuleNotFoundError: No module named 'no_ale'\)", out, re.MULTILINE)
+    assert re.search(r"^\| c ", out, re.MULTILINE)
 
 
 def test_ratios_medians_and_marks():
