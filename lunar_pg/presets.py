@@ -86,6 +86,8 @@ CARTPOLE_TUTORIAL = PolicySettings(
     discount=0.95,
 )
 
+# The discount: with 0.995 two of ten seeds learned to hover. A landing's 100 points are worth little there after the
+# hundreds of steps that careful flying takes; a crash is near.
 LUNAR_TUNED = PolicySettings(
     iterations=150,
     hidden=(64, 64),
@@ -93,7 +95,7 @@ LUNAR_TUNED = PolicySettings(
     optimizer="adam",
     learning_rate=1e-3,
     learning_rate_end=0.0,
-    discount=0.995,
+    discount=0.999,
     baseline=True,
     value_learning_rate=3e-3,
     gae_lambda=0.95,
