@@ -139,7 +139,13 @@ def test_interrupted_and_resumed_equals_unbroken(engine, episodes, catch, monkey
         patched.setattr("shared.runs.training.TrainingProgress.update", interrupt_at_the_second)
         assert train.main([*common, "--out", "cut"]) == 130
     assert 0 < reports[-1] < episodes
-    assert "go on with: python -m catch_dqn.train --resume cut" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "go on with: python -m catch_dqn.train --resume cut" in out
+    assert "watch it so far: python -m catch_dqn.play --weights cut/game_weights.h5" in out
+    so_far = weights("cut", catch)
+    assert np.isfinite(so_far).all()
+    assert (so_far != weights("whole", catch)).any()
+    assert (Path("cut") / "model.yaml").exists()
     assert not (Path("cut") / "summary.json").exists()
     with pytest.raises(UserError, match="--batch-size 8: this run was begun with 16"):
         train.main(["--resume", "cut", "--batch-size", "8"])

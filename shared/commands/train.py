@@ -281,11 +281,14 @@ def _add_choices(parser, suite, experiment, engines):
 def _carry_out(run, trainer, request, suite, began):
     """Train in a run that was begun, to its end or to a signal. Returns the exit status."""
     choice, resumed = request.choice, request.resume is not None
+    weights = run.path / choice.experiment.weights_name
+    watch = command_line(suite.command("play"), "--weights", weights)
     try:
         outcome, told = whole_run.carry_out(run, choice, trainer, resume=resumed, keras=request.keras)
     except training.Stopped as stopped:
         words = ["--resume", run.path, *(["--log", ",".join(request.log)] if request.log else [])]
         say(f"stopped and saved; go on with: {command_line(suite.command('train'), *words)}")
+        say(f"watch it so far: {watch}")
         return stopped.status
     print(*told, sep="\n")
     say(
@@ -293,7 +296,7 @@ def _carry_out(run, trainer, request, suite, began):
         f"training, {time.monotonic() - began:.1f} s {'since it was resumed' if resumed else 'in all'}; "
         f"everything is in {run.path}"
     )
-    say(f"watch it: {command_line(suite.command('play'), '--weights', run.path / choice.experiment.weights_name)}")
+    say(f"watch it: {watch}")
     return 0
 
 

@@ -116,21 +116,26 @@ def carry_out(
         stop: as of `shared.runs.training.train`.
 
     Raises:
-        shared.runs.training.Stopped: after a signal or when told to `stop`, once a checkpoint is written.
+        shared.runs.training.Stopped: after a signal or when told to `stop`, once a checkpoint is written, and weights
+            that show what was learned so far.
         UserError: if the loss is no longer finite; the last checkpoint is kept.
     """
     experiment = choice.experiment
-    outcome = training.train(
-        trainer,
-        run,
-        choice.settings,
-        unit=experiment.unit,
-        figure=experiment.figure,
-        largest_reward=experiment.largest_reward,
-        resume=resume,
-        show=show,
-        stop=stop,
-    )
+    try:
+        outcome = training.train(
+            trainer,
+            run,
+            choice.settings,
+            unit=experiment.unit,
+            figure=experiment.figure,
+            largest_reward=experiment.largest_reward,
+            resume=resume,
+            show=show,
+            stop=stop,
+        )
+    except training.Stopped:
+        _save_weights(run, experiment, trainer.export())
+        raise
     if keras:
         storage.save_model(trainer.export(), run.path / WHOLE_MODEL)
     return Result(outcome, finish(run, choice, trainer, outcome))
@@ -139,8 +144,7 @@ def carry_out(
 def finish(run: Run, choice: Choice, trainer: Trainer, outcome: Any) -> tuple[str, ...]:
     """Leave in a run's folder what training came to; returns lines for people: how good it was, and is."""
     experiment, settings, model = choice.experiment, choice.settings, trainer.export()
-    storage.save_weights(model, run.path / experiment.weights_name)
-    storage.save_architecture(model, run.path / ARCHITECTURE)
+    _save_weights(run, experiment, model)
     axis = ("steps", "environment steps") if trainer.goal.by_steps else ("episodes", experiment.unit)
     charts.learning_curve(run.path / CURVE, run.read_metrics(), experiment.panels, *axis)
     result = experiment.evaluate(model, settings, FINAL_EPISODES, settings.seed + EVALUATION_SEED_OFFSET)
@@ -153,6 +157,11 @@ def finish(run: Run, choice: Choice, trainer: Trainer, outcome: Any) -> tuple[st
     run.finish({**result, "final_training_score": last, "steps": outcome.steps, "seconds": outcome.seconds})
     run.logs.finish(outcome.steps, result, lambda: _games(experiment, settings, model))
     return told, experiment.describe(result)
+
+
+def _save_weights(run, experiment, model):
+    storage.save_weights(model, run.path / experiment.weights_name)
+    storage.save_architecture(model, run.path / ARCHITECTURE)
 
 
 def _games(experiment, settings, model):
