@@ -650,9 +650,9 @@ plt.show()
 breakout.model(breakout.presets["exercise"]).summary()
 
 # %% [markdown]
-# Training takes half an hour and more, so it is a command: `python -m breakout_dqn.train --preset
-# exercise` for the Double Dueling DQN, `--preset tuned` for a method that needs less time (PQN).
-# Here is an agent of the second kind, which comes with the project.
+# Training takes an hour, so it is a command: `python -m breakout_dqn.train --preset exercise` for
+# the Double Dueling DQN, `--preset tuned` for PQN, which has no memory. Here is an agent of the
+# second kind, which comes with the project.
 
 # %%
 import breakout_dqn
