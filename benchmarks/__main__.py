@@ -179,9 +179,7 @@ def main(argv: list[str]) -> None:
         rows = importlib.import_module(PARTS[name]).PART.rows(config)
         with _progress() as told:
             seconds, missing, about = measure(rows, config, told)
-        rows = [
-            row for row in rows if not missing.keys() & {timer.process for timer in (row.ours, row.theirs) if timer}
-        ]
+        rows = [row for row in rows if not missing.keys() & {timer.process for timer in row.timers}]
         known = newest([*known, *about])
         found |= {key(row): statistics.median(ratios(row, seconds)) for row in rows if row.theirs}
         lines = [line(row, seconds, compared.get(key(row))) for row in rows]

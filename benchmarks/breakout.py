@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Measuring, Part, Row, Timer
+from benchmarks.measuring import Measuring, Part, Row, Timer, step_of
 
 PRESETS = ("tuned", "exercise")
-TARGETS = {"tuned": 0, "exercise": 2}  # evaluations of what follows, for a batch: Double DQN's targets need two
 
 
 def training(preset: str, steps: int) -> Callable[[], float]:
@@ -23,22 +22,13 @@ def training(preset: str, steps: int) -> Callable[[], float]:
     import dataclasses
 
     from breakout_dqn.experiment import EXPERIMENTS
+    from shared.runs.own import EnvSettings
 
     breakout = EXPERIMENTS["breakout"]
     settings = breakout.presets[preset]
-    if preset == "exercise":
+    if isinstance(settings, EnvSettings):
         settings = dataclasses.replace(settings, learning_starts=settings.batch_size)
-    trainer = breakout.trainer(settings, "vector")
-    state, _ = trainer.run(trainer.start())  # compiles
-
-    def seconds() -> float:
-        nonlocal state
-        began, before = time.perf_counter(), state.steps
-        while state.steps < before + steps:
-            state, _ = trainer.run(state)
-        return (time.perf_counter() - began) / (state.steps - before)
-
-    return seconds
+    return step_of(breakout.trainer(settings, "vector"), steps)
 
 
 def added(preset: str, steps: int) -> Callable[[], float]:
@@ -103,12 +93,16 @@ def update(preset: str, steps: int) -> Callable[[], float]:
     from keras import ops
 
     from shared.nn.backend import compiled, graph, value_and_gradients
+    from shared.runs.own import EnvSettings
 
-    often = settings.epochs if preset == "tuned" else settings.batch_size / settings.train_every
+    if isinstance(settings, EnvSettings):  # the targets of Double DQN need what follows evaluated twice
+        often, evaluations = settings.batch_size / settings.train_every, 2
+    else:
+        often, evaluations = settings.epochs, 0
     batch = ops.zeros((settings.batch_size, *model.input_shape[1:]))
 
     def gradients(batch: Any) -> Any:
-        followed = sum(ops.sum(model(batch + number)) for number in range(1, TARGETS[preset] + 1))
+        followed = sum(ops.sum(model(batch + number)) for number in range(1, evaluations + 1))
         loss, found = value_and_gradients(lambda: ops.sum(ops.square(model(batch))), model.trainable_variables)
         return followed + loss + sum(ops.sum(gradient) for gradient in found)
 

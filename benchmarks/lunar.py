@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import Measuring, Part, Row, Seeds, Timer
+from benchmarks.measuring import Measuring, Part, Row, Seeds, Timer, step_of
 from lunar_pg.experiment import EXPERIMENTS
 from shared import files
 from shared.commands.parser import Parser, command, path_name, settings_from
@@ -65,17 +65,7 @@ def random_play(preset: str, steps: int) -> Callable[[], float]:
 
 def training(preset: str, steps: int) -> Callable[[], float]:
     """A timer: seconds a step of a preset's training."""
-    trainer = LUNAR.engine(LUNAR.presets[preset])
-    state, _ = trainer.run(trainer.start())  # compiles
-
-    def seconds() -> float:
-        nonlocal state
-        began, before = time.perf_counter(), state.steps
-        while state.steps < before + steps:
-            state, _ = trainer.run(state)
-        return (time.perf_counter() - began) / (state.steps - before)
-
-    return seconds
+    return step_of(LUNAR.engine(LUNAR.presets[preset]), steps)
 
 
 def rows(config: Measuring) -> list[Row]:

@@ -1,6 +1,7 @@
 """What a benchmark measures, and what it can be told."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -75,3 +76,22 @@ class Seeds:
 
     def __post_init__(self) -> None:
         check_limits(self)
+
+
+def step_of(trainer: Any, steps: int) -> Callable[[], float]:
+    """A timer: seconds an environment step of a training takes, over some steps; it goes on where it was.
+
+    Args:
+        trainer: a `shared.runs.trainer.Trainer`; it begins here.
+        steps: at least so many in a measurement.
+    """
+    state, _ = trainer.run(trainer.start())  # compiles
+
+    def seconds() -> float:
+        nonlocal state
+        began, before = time.perf_counter(), state.steps
+        while state.steps < before + steps:
+            state, _ = trainer.run(state)
+        return (time.perf_counter() - began) / (state.steps - before)
+
+    return seconds
