@@ -93,7 +93,10 @@ def sections(text: str) -> Iterator[list[Block]]:
 def commands(blocks: list[Block]) -> Iterator[tuple[str, list[str]]]:
     """Module and arguments of each `python -m ...` that is quoted in some blocks."""
     for block in blocks:
-        texts = block.text.splitlines() if block.code else re.findall(r"`(python -m [^`]+)`", block.text)
+        if block.code:
+            texts = block.text.replace("\\\n", " ").splitlines()
+        else:
+            texts = re.findall(r"`(python -m [^`]+)`", block.text)
         for text in texts:
             for module, rest in COMMAND.findall(" ".join(text.split())):
                 if (ROOT / module.split(".")[0]).is_dir():  # one of ours

@@ -132,6 +132,7 @@ TRAIN = "`python -m catch_dqn.train`"
         ("<!-- published -->\nabout 90 %\n\nhere 80 %", f"4: 80 %: {NO_COMMAND}"),
         ("It has 48 rows in 2 rooms, with 95 % intervals.", None),
         ("```\n3 ms\n```", None),
+        ("```\npython -m catch_dqn.train \\\n  --seed 1\n```\n\nmean of 5 seeds: 9 ms", None),
     ],
 )
 def test_a_figure_needs_a_command_and_a_statistic(tmp_path, text, expected):
