@@ -171,6 +171,37 @@ def test_a_cut_and_resumed_training_equals_an_unbroken_one(preset):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.fixture(scope="module")
+def beginner():
+    """A trainer that learns soon: it is compiled once for all seeds."""
+    settings = dataclasses.replace(
+        presets.EXERCISE,
+        steps=20_480,
+        epsilon_end=0.05,
+        epsilon_decay=6_000,
+        replay_capacity=20_480,
+        batch_size=64,
+        learning_starts=1_000,
+        target_sync=500,
+        learning_rate=7e-4,
+        learning_rate_decay=0,
+    )
+    return settings, BREAKOUT.trainer(settings, "vector")
+
+
+@with_ale
+@pytest.mark.parametrize("seed", range(5))
+def test_a_short_training_beats_random_play(beginner, seed):
+    """The mean of its last 40 games; 1 action in 20 is still a random one."""
+    settings, trainer = beginner
+    BREAKOUT.again(trainer, dataclasses.replace(settings, seed=seed), "vector")
+    state, scores = trainer.start(), []
+    while not trainer.finished(state):
+        state, trace = trainer.run(state)
+        scores += trace.score[trace.ended].tolist()
+    assert np.mean(scores[-40:]) > experiment.RANDOM
+
+
 @with_ale
 def test_a_run_of_each_preset_is_kept_resumed_judged_and_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("shared.commands.whole_run.FINAL_EPISODES", 2)
