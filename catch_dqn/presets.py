@@ -37,14 +37,17 @@ CATCH_TUTORIAL = CatchSettings(
 
 CATCH_TUNED = dataclasses.replace(
     CATCH_TUTORIAL,
-    episodes=612,
+    episodes=None,
+    steps=5800,
     starts="all",
     optimizer="adam",
     learning_rate=2e-3,
-    learning_rate_decay=5500,
+    learning_rate_decay=4800,
     epsilon=1.0,
     epsilon_end=0.0,
     epsilon_decay=4000,
+    batch_size=64,
+    learning_starts=1000,
 )
 
 BALL8_TUTORIAL = CatchSettings(

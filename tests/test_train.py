@@ -204,7 +204,7 @@ def test_values_that_run_away_are_told(capsys):
 
 
 def test_tuned_preset_wins_from_every_start(catch):
-    """10 of 10 seeds did with this budget, 5,508 environment steps."""
+    """197 of 200 seeds did with this budget; the other three won from 76, 77 and 79."""
     assert train.main(["--preset", "tuned", "--seed", "7", "--out", "run"]) == 0
     summary = json.loads(Path("run/summary.json").read_text())
     assert summary["wins"] == summary["starts"] == 80
@@ -268,9 +268,9 @@ def test_a_finished_run_goes_on_as_a_new_one_from_its_weights(capsys, catch):
 def test_training_begins_with_the_weights_that_are_given(catch, capsys):
     model = catch.model(dataclasses.replace(catch.presets["tutorial"], hidden=(8,), seed=7))
     storage.save_weights(model, "mine.h5")
-    short = ["--preset", "tuned", "--episodes", "2", *TINY, "--learning-rate", "0"]
+    short = ["--preset", "tuned", "--steps", "20", "--learning-starts", "0", *TINY, "--learning-rate", "0"]
     assert train.main([*short, "--from", "mine.h5", "--out", "a"]) == 0
-    assert "warning: --episodes 2: the preset has 612" in capsys.readouterr().err
+    assert "warning: --steps 20: the preset has 5800" in capsys.readouterr().err
     for ours, theirs in zip(storage_weights("a/game_weights.h5", model), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert json.loads(Path("a/config.json").read_text())["command"][-4:] == ["--from", "mine.h5", "--out", "a"]
@@ -290,20 +290,20 @@ def test_a_step_size_that_fell_to_nothing_does_not_go_on(catch):
     policy = dataclasses.replace(POLICIES["lunar"].presets["tuned"], iterations=2)
     assert policy.where_it_ended([])["learning_rate"] == 0
     settings = dataclasses.replace(catch.presets["tuned"], learning_rate_by="factors", learning_rate_end=1e-4)
-    came = settings.where_it_ended([{"steps": 2750, "epsilon": 0.25}])
+    came = settings.where_it_ended([{"steps": 1000 + 4800 // 2, "epsilon": 0.25}])  # half-way in learning
     assert came["learning_rate"] == pytest.approx((2e-3 * 1e-4) ** 0.5)
     assert came["epsilon"] == came["epsilon_end"] == 0.25
 
 
 def test_what_falls_no_faster_in_a_shorter_training(catch):
     tuned = catch.presets["tuned"]
-    assert what_stays(tuned, dataclasses.replace(tuned, episodes=153)) == (
-        "--episodes 153: the preset has 612, and what falls meanwhile falls no faster for that (--epsilon-decay 4000 "
-        "and --learning-rate-decay 5500); to have it fall as far, give --epsilon-decay 1000 --learning-rate-decay 1375"
+    assert what_stays(tuned, dataclasses.replace(tuned, steps=1450)) == (
+        "--steps 1450: the preset has 5800, and what falls meanwhile falls no faster for that (--epsilon-decay 4000 "
+        "and --learning-rate-decay 4800); to have it fall as far, give --epsilon-decay 1000 --learning-rate-decay 1200"
     )
-    given = {"epsilon_decay": 1000, "learning_rate_decay": 1375}
-    assert what_stays(tuned, dataclasses.replace(tuned, episodes=153, **given)) is None
-    assert what_stays(tuned, dataclasses.replace(tuned, episodes=700)) is None
+    given = {"epsilon_decay": 1000, "learning_rate_decay": 1200}
+    assert what_stays(tuned, dataclasses.replace(tuned, steps=1450, **given)) is None
+    assert what_stays(tuned, dataclasses.replace(tuned, steps=7000)) is None
     ball = EXPERIMENTS["ball8"].presets["tuned"]
     assert what_stays(ball, dataclasses.replace(ball, steps=50_000)).startswith("--steps 50000: the preset has 100000")
     assert what_stays(POLICIES["lunar"].presets["tuned"], POLICIES["lunar"].presets["tutorial"]) is None
