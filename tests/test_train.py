@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import dataclasses
+import importlib.metadata
 import json
 import os
 import signal
@@ -60,6 +61,20 @@ def start():
         yield start
 
 
+@pytest.fixture
+def tensorflow_of_another_name(monkeypatch):
+    """TensorFlow as `pip install tensorflow-cpu` leaves it: no distribution is called tensorflow."""
+    found = importlib.metadata.Distribution.from_name
+
+    def from_name(name):
+        if name == "tensorflow":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", from_name)
+
+
+@pytest.mark.usefixtures("tensorflow_of_another_name")
 @pytest.mark.parametrize(("engine", "more"), [("compiled", []), ("readable", ["--keras"])])
 def test_a_run_leaves_what_it_promises(engine, more, catch, capsys):
     assert train.main([*SMALL, "--engine", engine, "--out", "run", "--seed", "4", *more]) == 0
@@ -77,7 +92,8 @@ def test_a_run_leaves_what_it_promises(engine, more, catch, capsys):
     config = json.loads(Path("run/config.json").read_text())
     assert config["settings"]["seed"] == 4
     assert config["engine"] == engine
-    assert {"python", "tensorflow", "keras"} <= config["versions"].keys()
+    assert config["versions"]["keras"] == keras.__version__
+    assert config["versions"].keys() == {"python", "tensorflow", "keras", "numpy", "gymnasium"}
     with open("run/metrics.csv") as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["steps"] == "2700"

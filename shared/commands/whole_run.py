@@ -4,7 +4,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,8 @@ def config_of(suite: Suite, choice: Choice, argv: Sequence[str]) -> dict[str, An
             settings=dataclasses.asdict(choice.settings),
             versions={
                 "python": sys.version.split()[0],
-                **{name: version(name) for name in ("tensorflow", "keras", "numpy", "gymnasium")},
+                # Not by the distribution's name, which may be tensorflow-cpu as well.
+                **{name: import_module(name).__version__ for name in ("tensorflow", "keras", "numpy", "gymnasium")},
             },
             command=(*suite.command("train").split(), *argv),
             began=time.strftime("%Y-%m-%dT%H:%M:%S%z"),

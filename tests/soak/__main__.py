@@ -3,7 +3,7 @@
 import platform
 import sys
 import time
-from importlib.metadata import version
+from importlib import import_module
 
 from shared.commands.parser import Parser, command, number, whole_number
 
@@ -25,7 +25,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--kills", type=whole_number, default=10, help="study: kills of all of it (default: 10)")
     parser.add_argument("--seed", type=whole_number, default=0, help="everything drawn comes from it (default: 0)")
     arguments = parser.parse_args(argv)
-    versions = " ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "numpy", "h5py", "blessed"))
+    modules = [import_module(name) for name in ("tensorflow", "keras", "numpy", "h5py", "blessed")]
+    versions = " ".join(f"{module.__name__} {module.__version__}" for module in modules)
     print(f"{time.strftime('%Y-%m-%d')}, {platform.platform()}, Python {platform.python_version()}, {versions}")
     began = time.monotonic()
 
