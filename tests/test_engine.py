@@ -219,12 +219,15 @@ def test_probe_reward_that_depends_on_observation_and_action():
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"double": True, "n_step": 2},
-        {"target_sync": 4, "target_tau": 0.2, "prioritized": True},
-        {"target_sync": 0, "n_step": 5},
-        {"learner": "quantile", "atoms": 8},
-        {"learner": "quantile", "double": True},
+        *(
+            {},
+            {"double": True},
+            {"target_sync": 4, "target_tau": 0.2},
+            {"target_sync": 0},
+            {"n_step": 2},
+            {"n_step": 5},
+        ),
+        *({"prioritized": True}, {"learner": "quantile", "atoms": 8}, {"learner": "quantile", "double": True}),
         {"learner": "categorical", "lowest_return": -1.0, "highest_return": 1.0},
         {"learner": "categorical", "lowest_return": -2.0, "highest_return": 2.0, "prioritized": True, "n_step": 2},
     ],
